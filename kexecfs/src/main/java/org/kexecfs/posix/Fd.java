@@ -1,0 +1,294 @@
+package org.kexecfs.posix;
+
+import static org.kexecfs.posix.Libc.C;
+import static org.kexecfs.posix.Syscall.check;
+import static org.kexecfs.posix.Syscall.checkLong;
+
+import java.nio.charset.StandardCharsets;
+import java.util.concurrent.atomic.AtomicBoolean;
+import jnr.constants.platform.linux.Errno;
+import jnr.ffi.Memory;
+import jnr.ffi.Pointer;
+
+/**
+ * A file descriptor that we own: closed by us, once.
+ *
+ * <p>All of ours are close-on-exec. Methods are named after their system call and throw an
+ * {@link ErrnoException} with its errno; EBADF too once the descriptor was closed here. Safe for use by
+ * several threads, but not for a close while another thread is inside a call: give each thread that may
+ * outlive the owner a {@link #dup()} of its own.
+ */
+public final class Fd implements AutoCloseable {
+    public static final int O_RDONLY = 0;
+    public static final int O_WRONLY = 1;
+    public static final int O_RDWR = 2;
+    public static final int O_ACCMODE = 3;
+    public static final int O_CREAT = 0x40;
+    public static final int O_EXCL = 0x80;
+    public static final int O_TRUNC = 0x200;
+    public static final int O_APPEND = 0x400;
+    public static final int O_NONBLOCK = 0x800;
+    public static final int O_CLOEXEC = 0x80000;
+
+    private static final int O_DIRECTORY = 0x10000;
+    private static final int O_PATH = 0x200000;
+    private static final int F_GETFL = 3;
+    private static final int F_DUPFD_CLOEXEC = 1030;
+    private static final int F_ADD_SEALS = 1033;
+    private static final int F_GET_SEALS = 1034;
+    private static final int MFD_CLOEXEC = 1;
+    private static final int MFD_ALLOW_SEALING = 2;
+    private static final int SEEK_SET = 0;
+    private static final int SEEK_CUR = 1;
+    private static final int LOCK_EX = 2;
+    private static final int LOCK_NB = 4;
+    private static final long UTIME_OMIT = (1L << 30) - 2;
+
+    private final int number;
+    private final AtomicBoolean closed = new AtomicBoolean();
+
+    private Fd(int number) {
+        this.number = number;
+    }
+
+    /** Takes over a descriptor that a system call has just returned. */
+    public static Fd own(int number) {
+        return new Fd(number);
+    }
+
+    /**
+     * open(2).
+     *
+     * @param path the file
+     * @param flags O_*; O_CLOEXEC is added
+     * @param mode permission bits of a file that is created, less the umask
+     */
+    public static Fd open(String path, int flags, int mode) {
+        return own(check(() -> C.open(path, flags | O_CLOEXEC, mode), () -> "open(" + path + ")"));
+    }
+
+    /** open(2) of a directory, for use as a path (O_PATH | O_DIRECTORY): ENOTDIR if it is none. */
+    public static Fd openDirectory(String path) {
+        return open(path, O_PATH | O_DIRECTORY, 0);
+    }
+
+    /**
+     * memfd_create(2), with sealing allowed.
+     *
+     * @param name shown in /proc as {@code memfd:NAME}; up to 249 bytes
+     */
+    public static Fd memfd(String name) {
+        return own(check(
+                () -> C.memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING), () -> "memfd_create(" + name + ")"));
+    }
+
+    /** The descriptor's number, EBADF if it was closed. */
+    public int number() {
+        if (closed.get()) {
+            throw new ErrnoException(Errno.EBADF, "fd " + number + ", closed before");
+        }
+        return number;
+    }
+
+    /** A second descriptor of the same open file (fcntl(2), F_DUPFD_CLOEXEC). */
+    public Fd dup() {
+        return own(check(() -> C.fcntl(number(), F_DUPFD_CLOEXEC, 0), () -> told("dup")));
+    }
+
+    /**
+     * pread(2) into memory that the caller owns.
+     *
+     * @param count bytes wanted
+     * @param offset in the file, 0 or more
+     * @return bytes read, 0 at the end of the file
+     */
+    public long pread(Pointer buffer, long count, long offset) {
+        return checkLong(() -> C.pread(number(), buffer, count, offset), () -> told("pread"));
+    }
+
+    /** pwrite(2) from memory that the caller owns; returns the bytes written. */
+    public long pwrite(Pointer buffer, long count, long offset) {
+        return checkLong(() -> C.pwrite(number(), buffer, count, offset), () -> told("pwrite"));
+    }
+
+    /**
+     * Reads until {@code buffer} is full or the file ends (pread(2)).
+     *
+     * @return bytes read
+     */
+    public int pread(byte[] buffer, long offset) {
+        int done = 0;
+        while (done < buffer.length) {
+            byte[] rest = new byte[buffer.length - done];
+            long from = offset + done;
+            int n = (int) checkLong(() -> C.pread(number(), rest, rest.length, from), () -> told("pread"));
+            if (n == 0) {
+                break;
+            }
+            System.arraycopy(rest, 0, buffer, done, n);
+            done += n;
+        }
+        return done;
+    }
+
+    /** Writes all of {@code bytes} (pwrite(2)). */
+    public void pwrite(byte[] bytes, long offset) {
+        int done = 0;
+        while (done < bytes.length) {
+            byte[] rest = done == 0 ? bytes : java.util.Arrays.copyOfRange(bytes, done, bytes.length);
+            long to = offset + done;
+            done += (int) checkLong(() -> C.pwrite(number(), rest, rest.length, to), () -> told("pwrite"));
+        }
+    }
+
+    /** read(2); 0 at the end. */
+    public long read(Pointer buffer, long count) {
+        return checkLong(() -> C.read(number(), buffer, count), () -> told("read"));
+    }
+
+    /** write(2); returns the bytes written. */
+    public long write(Pointer buffer, long count) {
+        return checkLong(() -> C.write(number(), buffer, count), () -> told("write"));
+    }
+
+    /** writev(2) of {@code count} struct iovec at {@code vector}; returns the bytes written. */
+    public long writev(Pointer vector, int count) {
+        return checkLong(() -> C.writev(number(), vector, count), () -> told("writev"));
+    }
+
+    /** The file position (lseek(2), SEEK_CUR). */
+    public long position() {
+        return checkLong(() -> C.lseek(number(), 0, SEEK_CUR), () -> told("lseek"));
+    }
+
+    /** Sets the file position (lseek(2), SEEK_SET). */
+    public void position(long offset) {
+        checkLong(() -> C.lseek(number(), offset, SEEK_SET), () -> told("lseek"));
+    }
+
+    /**
+     * ftruncate(2).
+     *
+     * @param length bytes; EPERM where a seal or LUO has frozen the size, EFBIG, EINVAL
+     */
+    public void truncate(long length) {
+        check(() -> C.ftruncate(number(), length), () -> told("ftruncate to " + length));
+    }
+
+    /**
+     * fallocate(2).
+     *
+     * @param mode FALLOC_FL_*
+     */
+    public void fallocate(int mode, long offset, long length) {
+        check(() -> C.fallocate(number(), mode, offset, length), () -> told("fallocate"));
+    }
+
+    /** fsync(2). */
+    public void fsync() {
+        check(() -> C.fsync(number()), () -> told("fsync"));
+    }
+
+    /** The open file's flags (fcntl(2), F_GETFL): access mode, O_APPEND, .... */
+    public int flags() {
+        return check(() -> C.fcntl(number(), F_GETFL, 0), () -> told("F_GETFL"));
+    }
+
+    /**
+     * The memfd's seals (fcntl(2), F_GET_SEALS).
+     *
+     * @return F_SEAL_* bits; EINVAL if the file is neither tmpfs nor hugetlbfs memory
+     */
+    public int seals() {
+        return check(() -> C.fcntl(number(), F_GET_SEALS, 0), () -> told("F_GET_SEALS"));
+    }
+
+    /** Adds seals (fcntl(2), F_ADD_SEALS): EPERM if sealed against it. */
+    public void addSeals(int seals) {
+        check(() -> C.fcntl(number(), F_ADD_SEALS, seals), () -> told("F_ADD_SEALS"));
+    }
+
+    /**
+     * flock(2), LOCK_EX, without waiting.
+     *
+     * @return false if another open file holds the lock
+     */
+    public boolean tryLock() {
+        try {
+            check(() -> C.flock(number(), LOCK_EX | LOCK_NB), () -> told("flock"));
+            return true;
+        } catch (ErrnoException e) {
+            if (e.is(Errno.EAGAIN)) {
+                return false;
+            }
+            throw e;
+        }
+    }
+
+    /** flock(2), LOCK_EX, waiting for it; it goes with the last descriptor of this open file. */
+    public void lock() {
+        check(() -> C.flock(number(), LOCK_EX), () -> told("flock"));
+    }
+
+    /**
+     * ioctl(2).
+     *
+     * @param request the request's number
+     * @param argument the struct it takes, or null
+     * @param name the request's name, for the error
+     * @return what the request returned, not negative
+     */
+    public int ioctl(long request, Pointer argument, String name) {
+        return check(() -> C.ioctl(number(), request, argument), () -> told("ioctl " + name));
+    }
+
+    /** The file's size, times and identity (statx(2)), without asking a remote filesystem. */
+    public FileStatus status() {
+        return FileStatus.of(number(), told("statx"));
+    }
+
+    /**
+     * futimens(2).
+     *
+     * @param accessed the new access time, or null to leave it
+     * @param modified the new modification time, or null to leave it
+     */
+    public void setTimes(Time accessed, Time modified) {
+        Pointer times = Memory.allocateDirect(Libc.RUNTIME, 32);
+        put(times, 0, accessed);
+        put(times, 16, modified);
+        check(() -> C.futimens(number(), times), () -> told("futimens"));
+    }
+
+    private static void put(Pointer times, long at, Time time) {
+        times.putLong(at, time == null ? 0 : time.seconds());
+        times.putLong(at + 8, time == null ? UTIME_OMIT : time.nanoseconds());
+    }
+
+    /** Memory for a system call's argument, zeroed, freed with the object. */
+    public static Pointer allocate(int bytes) {
+        return Memory.allocateDirect(Libc.RUNTIME, bytes, true);
+    }
+
+    /** Bytes of a text as the kernel wants it in a struct: UTF-8, no terminator. */
+    public static byte[] utf8(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    /** Closes the descriptor (close(2)); again is nothing. Its errors tell of writes, and memory has none to lose. */
+    @Override
+    public void close() {
+        if (closed.compareAndSet(false, true)) {
+            C.close(number);
+        }
+    }
+
+    private String told(String call) {
+        return call + "(fd " + number + ")";
+    }
+
+    @Override
+    public String toString() {
+        return "fd " + number + (closed.get() ? " (closed)" : "");
+    }
+}

@@ -1,0 +1,94 @@
+package org.kexecfs.posix;
+
+import jnr.ffi.LibraryLoader;
+import jnr.ffi.Pointer;
+import jnr.ffi.Runtime;
+import jnr.ffi.annotations.In;
+import jnr.ffi.annotations.Out;
+import jnr.ffi.types.mode_t;
+import jnr.ffi.types.off_t;
+import jnr.ffi.types.size_t;
+import jnr.ffi.types.ssize_t;
+
+/**
+ * libc, function by function, as its manual pages declare them. Variadic functions are declared with the
+ * arguments used here: on the platforms of LUO (x86-64, arm64) integer arguments are passed alike.
+ *
+ * <p>Public only because jnr-ffi implements it from another class loader; the way in is {@link Fd} and its like.
+ */
+public interface Libc {
+    Libc C = LibraryLoader.create(Libc.class).failImmediately().load("c");
+    Runtime RUNTIME = Runtime.getRuntime(C);
+
+    int open(String path, int flags, @mode_t int mode);
+
+    int close(int fd);
+
+    @ssize_t
+    long pread(int fd, Pointer buffer, @size_t long count, @off_t long offset);
+
+    @ssize_t
+    long pwrite(int fd, Pointer buffer, @size_t long count, @off_t long offset);
+
+    @ssize_t
+    long pread(int fd, @Out byte[] buffer, @size_t long count, @off_t long offset);
+
+    @ssize_t
+    long pwrite(int fd, @In byte[] buffer, @size_t long count, @off_t long offset);
+
+    @ssize_t
+    long read(int fd, Pointer buffer, @size_t long count);
+
+    @ssize_t
+    long write(int fd, Pointer buffer, @size_t long count);
+
+    @ssize_t
+    long writev(int fd, Pointer vector, int count);
+
+    @off_t
+    long lseek(int fd, @off_t long offset, int whence);
+
+    int ftruncate(int fd, @off_t long length);
+
+    int fallocate(int fd, int mode, @off_t long offset, @off_t long length);
+
+    int fsync(int fd);
+
+    int fcntl(int fd, int command, int argument);
+
+    int flock(int fd, int operation);
+
+    int ioctl(int fd, long request, Pointer argument);
+
+    int statx(int directory, String path, int flags, int mask, Pointer status);
+
+    int futimens(int fd, Pointer times);
+
+    int memfd_create(String name, int flags);
+
+    int pidfd_open(int pid, int flags);
+
+    int pidfd_getfd(int pidfd, int target, int flags);
+
+    int pidfd_send_signal(int pidfd, int signal, Pointer info, int flags);
+
+    int fsopen(String type, int flags);
+
+    int fsconfig(int fd, int command, String key, String value, int aux);
+
+    int fsmount(int fd, int flags, int attributes);
+
+    int move_mount(int from, String fromPath, int to, String toPath, int flags);
+
+    int umount2(String target, int flags);
+
+    int poll(Pointer fds, long count, int timeout);
+
+    int eventfd(int initial, int flags);
+
+    int geteuid();
+
+    int getegid();
+
+    int getpid();
+}
