@@ -1,0 +1,190 @@
+# shellcheck shell=sh
+# What the scenarios are written with. A scenario tells what is true by `check`; each check is one line on
+# the console, "ok - ..." or "not ok - ...", and a test in the report. The root is on disk: /state
+# outlives a kexec, everything else does not.
+
+# shellcheck disable=SC2154 # scenario and stage are init's
+: "$scenario" "$stage"
+
+mkdir -p /state /run/mounts
+[ -e /state/checks ] || echo 0 >/state/checks
+
+uptime_now() { cut -d ' ' -f 1 /proc/uptime; }
+
+# --- reporting
+
+count_check() { echo $(($(cat /state/checks) + 1)) >/state/checks; }
+
+ok() {
+    count_check
+    echo "ok - $1"
+}
+
+not_ok() { # DESCRIPTION REASON
+    count_check
+    echo "not ok - $1"
+    # Indented, so that no word of it is taken for a check; the first lines say enough.
+    echo "$2" | head -n 30 | sed 's/^/    /'
+}
+
+# check DESCRIPTION COMMAND ARGUMENT...: the command runs in this shell, so it may be a function.
+check() {
+    check_name=$1
+    shift
+    if "$@" >/run/check.out 2>&1; then
+        ok "$check_name"
+    else
+        not_ok "$check_name" "$* gave $?
+$(cat /run/check.out)"
+    fi
+}
+
+# fails ERROR COMMAND ARGUMENT...: it must, and say ERROR.
+fails() {
+    fails_with=$1
+    shift
+    if "$@" >/run/fails.out 2>&1; then
+        echo "it succeeded: $*"
+        cat /run/fails.out
+        return 1
+    fi
+    cat /run/fails.out
+    grep -q -- "$fails_with" /run/fails.out
+}
+
+# equal WANTED IS
+equal() {
+    [ "$1" = "$2" ] && return
+    echo "wanted: $1"
+    echo "is:     $2"
+    return 1
+}
+
+# same FILE FILE
+same() { diff "$1" "$2"; }
+
+note() { echo "# $*"; }
+
+# timed NAME COMMAND ARGUMENT...: a figure for the report, to the hundredth of a second.
+timed() {
+    timed_name=$1
+    timed_from=$(uptime_now)
+    shift
+    "$@"
+    timed_status=$?
+    note "$timed_name: $(echo "$timed_from $(uptime_now)" | awk '{ printf "%.2f s", $2 - $1 }')"
+    return $timed_status
+}
+
+# wait_for SECONDS COMMAND ARGUMENT...: for what gives no event to a shell.
+wait_for() {
+    wait_left=$(($1 * 10))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        wait_left=$((wait_left - 1))
+        if [ $wait_left -le 0 ]; then
+            echo "not within the time: $*"
+            return 1
+        fi
+        sleep 0.1
+    done
+}
+
+# --- from kernel to kernel
+
+# keep NAME VALUE, kept NAME: for a later stage.
+keep() { echo "$2" >"/state/$1"; }
+kept() { cat "/state/$1"; }
+
+next_stage() {
+    next_line=$(sed 's/ *kexecfs\.stage=[0-9]*//' /proc/cmdline)
+    sync
+    # Only kexec_file_load(2), -s, hands over what KHO preserved.
+    kexec -s -l /boot/bzImage --command-line="$next_line kexecfs.stage=$((stage + 1))" || return
+    kexec -e
+}
+
+power_off() {
+    sync
+    poweroff -f
+    # It does not return before the machine is off.
+    sleep 60
+}
+
+# --- LUO from outside: what the kernel holds
+
+# The sessions that some process holds, by the names of their fds: the kernel has no list of them.
+# An outgoing session lives exactly as long as such an fd; an incoming one has none until it is retrieved.
+luo_sessions() {
+    # shellcheck disable=SC2012 # busybox's find cannot look at where a link leads
+    ls -l /proc/[0-9]*/fd 2>/dev/null | sed -n 's/.* -> anon_inode:\[luo_session\] //p' | sort -u
+}
+
+# The pages that would be handed to the next kernel: see programs/kho-pages.c for what is counted.
+kho_preserved_pages() { kho-pages; }
+
+# preserved_as_before PAGES: nothing more is held than there was. The closing of a session fd by a
+# process that ends takes effect a moment after the process is gone.
+preserved_as_before() {
+    wait_for 5 pages_are "$1" || equal "$1" "$(kho_preserved_pages)"
+}
+pages_are() { [ "$(kho_preserved_pages)" = "$1" ]; }
+
+# --- kexecfs
+
+# start_mount SESSION DIR [OPTION]...: in the background; await_mount waits for it. Several are
+# best started together: most of the time is Java's start.
+start_mount() {
+    start_session=$1
+    start_dir=$2
+    shift 2
+    mkdir -p "$start_dir"
+    kexecfs mount "$@" "$start_session" "$start_dir" >"/run/mounts/$start_session.log" 2>&1 &
+    echo $! >"/run/mounts/$start_session.pid"
+    # The same place for the log and pid by directory, for whoever has only that.
+    ln -sf "$start_session.log" "/run/mounts/$(basename "$start_dir").dir.log"
+}
+
+is_mounted() { grep -q " $1 fuse" /proc/mounts && [ -e "$1/kexecfs.state" ]; }
+
+await_mount() { # DIR
+    wait_for 40 is_mounted "$1" && return
+    cat "/run/mounts/$(basename "$1").dir.log"
+    return 1
+}
+
+# The process that serves a session: the launcher may have started it as a child.
+mount_pid() { # SESSION
+    for mount_fd in /proc/[0-9]*/fd/*; do
+        if [ "$(readlink "$mount_fd")" = "anon_inode:[luo_session] $1" ]; then
+            mount_fd=${mount_fd#/proc/}
+            echo "${mount_fd%%/*}"
+            return
+        fi
+    done
+    cat "/run/mounts/$1.pid"
+}
+
+state_is() { # DIR STATE
+    equal "$2" "$(cat "$1/kexecfs.state")"
+}
+
+# write_control DIR CONTROL WORD
+write_control() {
+    echo "$3" >"$1/kexecfs.$2" && return
+    cat "$1/kexecfs.error"
+    return 1
+}
+
+user_files() { find "$1" -maxdepth 1 -type f ! -name 'kexecfs.*' | sort; }
+
+# What must be the same in the next kernel: names, kinds, modes, owners, sizes and both times to
+# the nanosecond, and then the contents. In this order, because reading may change a time.
+facts() { # DIR
+    user_files "$1" >/run/facts.files
+    tr '\n' '\0' </run/facts.files | xargs -0 -r file-facts
+}
+sums() { # DIR
+    user_files "$1" >/run/facts.files
+    (cd "$1" && sed 's,.*/,,' /run/facts.files | tr '\n' '\0' | xargs -0 -r sha256sum)
+}

@@ -1,0 +1,42 @@
+/*
+ * The memfds that a process has open, with position and seals, which a file in the mount does not show:
+ *
+ *   memfds-of PID
+ *
+ * One line a file descriptor, in the order of /proc/PID/fd.
+ */
+#include "guest.h"
+
+#include <dirent.h>
+#include <sys/syscall.h>
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_pidfd_getfd
+#define SYS_pidfd_getfd 438
+#endif
+
+int main(int argc, char **argv) {
+    errno = 0;
+    if (argc != 2) die("usage: memfds-of PID");
+    int pid = (int)number(argv[1]);
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (pidfd < 0) die("process %d", pid);
+    char path[64], target[256];
+    snprintf(path, sizeof path, "/proc/%d/fd", pid);
+    DIR *directory = opendir(path);
+    if (!directory) die("%s", path);
+    for (struct dirent *entry; (entry = readdir(directory));) {
+        ssize_t length = readlinkat(dirfd(directory), entry->d_name, target, sizeof target - 1);
+        if (length < 0) continue;
+        target[length] = '\0';
+        if (strncmp(target, "/memfd:", 7)) continue;
+        int number_there = atoi(entry->d_name);
+        int fd = (int)syscall(SYS_pidfd_getfd, pidfd, number_there, 0);
+        if (fd < 0) die("fd %d of process %d", number_there, pid);
+        print_memfd("fd", (uint64_t)number_there, fd);
+        close(fd);
+    }
+    return 0;
+}
