@@ -78,6 +78,8 @@ public interface Libc {
 
     int fsmount(int fd, int flags, int attributes);
 
+    int openat(int directory, String path, int flags, @mode_t int mode);
+
     int move_mount(int from, String fromPath, int to, String toPath, int flags);
 
     int umount2(String target, int flags);
