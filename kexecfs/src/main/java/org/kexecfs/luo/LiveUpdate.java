@@ -1,0 +1,56 @@
+package org.kexecfs.luo;
+
+/**
+ * A LUO: the kernel's device, or the emulation of it. Its calls are those of {@code /dev/liveupdate}
+ * (include/uapi/linux/liveupdate.h) and so are their errnos (kernel/liveupdate/luo_core.c and luo_session.c).
+ *
+ * <p>A session's life, over two kernels:
+ *
+ * <ol>
+ *   <li>{@link #createSession} makes an <em>outgoing</em> session, which exists while its descriptor is open.
+ *   <li>{@link LiveUpdateSession#preserve} hands files to it, each under a token.
+ *   <li>kexec: what is in the sessions that are open at that moment is carried over; they are the next kernel's
+ *       <em>incoming</em> sessions. If a file cannot be frozen there is no kexec, and all is as before.
+ *   <li>{@link #retrieveSession} opens an incoming session, once.
+ *   <li>{@link LiveUpdateSession#retrieve} gives its files back, in any order.
+ *   <li>{@link LiveUpdateSession#finish}, or the close, ends LUO's hold; what was not retrieved is freed.
+ * </ol>
+ *
+ * Unhappy ends: an outgoing session that is closed before the kexec lets go of all its files; an incoming one
+ * that nobody retrieves is dropped by the kexec after. Outgoing and incoming names are separate: while a
+ * retrieved session is open, an outgoing one of its name can be created.
+ *
+ * <p>Safe for use by several threads and several processes at once.
+ */
+public interface LiveUpdate {
+    /**
+     * Creates an outgoing session (CREATE_SESSION).
+     *
+     * @param name 1 to 63 bytes of UTF-8, no {@code /}, no NUL, not {@code .} or {@code ..}
+     * @return the session, empty
+     * @throws org.kexecfs.posix.ErrnoException EINVAL not such a name; EEXIST an outgoing session of that name is
+     *     open; ENOENT, EACCES, EPERM no such device or directory, or no right to it; EBUSY others have had the device
+     *     open for 5 s; EIO LUO could not understand what the kernel before handed over; ENOTTY the device is
+     *     no LUO; ENOMEM, EMFILE
+     */
+    LiveUpdateSession createSession(String name);
+
+    /**
+     * Opens an incoming session (RETRIEVE_SESSION): what the kernel before preserved under that name.
+     *
+     * @param name as for {@link #createSession}
+     * @return the session; whatever is not retrieved from it when it is closed is freed for good
+     * @throws org.kexecfs.posix.ErrnoException ENOENT there is no such incoming session (and none any more, once it
+     *     was closed); EINVAL not such a name, or it was retrieved already and is still open, finished or not; and as
+     *     {@link #createSession} for the device. A missing device is ENOENT, too, as a createSession that
+     *     follows will show
+     */
+    LiveUpdateSession retrieveSession(String name);
+
+    /** Whether it is the emulation. */
+    boolean emulated();
+
+    /** {@code /dev/liveupdate}, or {@code emulated DIR}: what kexecfs.info shows. */
+    @Override
+    String toString();
+}
