@@ -63,7 +63,8 @@ equal() {
 # same FILE FILE
 same() { diff "$1" "$2"; }
 
-note() { echo "# $*"; }
+# Past the redirection of a check.
+note() { echo "# $*" >/dev/console; }
 
 # timed NAME COMMAND ARGUMENT...: a figure for the report, to the hundredth of a second.
 timed() {
@@ -178,12 +179,38 @@ write_control() {
 
 user_files() { find "$1" -maxdepth 1 -type f ! -name 'kexecfs.*' | sort; }
 
+umounted() { ! grep -q " $1 fuse" /proc/mounts && ! is_running "$2"; }
+
+is_running() { [ -e "/proc/$1" ]; }
+
+# end_mount SESSION DIR: and the process that served it is gone too.
+end_mount() {
+    end_pid=$(mount_pid "$1")
+    umount "$2" && wait_for 20 umounted "$2" "$end_pid"
+}
+
+# Statuses of the entries that have another one than STATUS.
+statuses_are() { # DIR STATUS
+    equal "" "$(awk -F '\t' -v status="$2" 'NR > 1 && $4 != status' "$1/kexecfs.files")"
+}
+
+counter_passes() { # FILE COUNT
+    wait_for 5 counter_is_above "$1" "$2"
+}
+counter_is_above() { [ "$(pattern counter "$1")" -gt "$2" ]; }
+
 # What must be the same in the next kernel: names, kinds, modes, owners, sizes and both times to
 # the nanosecond, and then the contents. In this order, because reading may change a time.
 facts() { # DIR
     user_files "$1" >/run/facts.files
     tr '\n' '\0' </run/facts.files | xargs -0 -r file-facts
 }
+
+# The kernel writes of its own accord where something went wrong in it.
+kernel_is_content() {
+    equal "" "$(dmesg | grep -E 'WARNING|BUG:|KHO: .*[Ff]ail|luo.*[Ff]ail|Unable to')"
+}
+
 sums() { # DIR
     user_files "$1" >/run/facts.files
     (cd "$1" && sed 's,.*/,,' /run/facts.files | tr '\n' '\0' | xargs -0 -r sha256sum)

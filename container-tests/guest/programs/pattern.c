@@ -3,6 +3,7 @@
  *
  *   pattern write FILE SIZE SEED
  *   pattern check FILE SIZE SEED [FROM]     from the byte FROM on, a multiple of 8
+ *   pattern counter FILE                    prints the first 8 bytes, which link-memfd counts in
  */
 #include "guest.h"
 
@@ -47,6 +48,14 @@ int main(int argc, char **argv) {
     if ((argc == 5 || argc == 6) && !strcmp(argv[1], "check")) {
         return check(argv[2], number(argv[3]), number(argv[4]), argc == 6 ? number(argv[5]) : 0);
     }
+    if (argc == 3 && !strcmp(argv[1], "counter")) {
+        int fd = open(argv[2], O_RDONLY | O_CLOEXEC);
+        if (fd < 0) die("%s", argv[2]);
+        uint64_t count = 0;
+        if (pread(fd, &count, sizeof count, 0) != sizeof count) die("%s: no counter", argv[2]);
+        printf("%" PRIu64 "\n", count);
+        return 0;
+    }
     errno = 0;
-    die("usage: pattern write FILE SIZE SEED | pattern check FILE SIZE SEED [FROM]");
+    die("usage: pattern write FILE SIZE SEED | pattern check FILE SIZE SEED [FROM] | pattern counter FILE");
 }

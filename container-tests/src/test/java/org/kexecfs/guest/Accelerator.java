@@ -1,0 +1,50 @@
+package org.kexecfs.guest;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+
+/** How QEMU runs the guest's instructions. */
+public enum Accelerator {
+    /** By the processor itself. */
+    KVM("-accel", "kvm", "-cpu", "host"),
+    /** By translation: slower, and possible everywhere. */
+    TCG("-accel", "tcg,thread=multi", "-cpu", "max");
+
+    private static final Path KVM_DEVICE = Path.of("/dev/kvm");
+    private static final Duration PROBE = Duration.ofSeconds(10);
+    private static final Map<Path, Accelerator> BEST = new ConcurrentHashMap<>();
+
+    private final List<String> arguments;
+
+    Accelerator(String... arguments) {
+        this.arguments = List.of(arguments);
+    }
+
+    List<String> arguments() {
+        return arguments;
+    }
+
+    /**
+     * The best one that works here. The KVM device may open and yet run no guest (nested virtualisation), so
+     * a guest is run to find out, once for a kernel.
+     *
+     * @param kernel a kernel to probe with
+     * @param root a root to probe with
+     * @return KVM if a guest ran to its end with it, else TCG
+     */
+    public static Accelerator best(Path kernel, Path root) {
+        return BEST.computeIfAbsent(kernel, _ -> probe(kernel, root));
+    }
+
+    private static Accelerator probe(Path kernel, Path root) {
+        if (!Files.isWritable(KVM_DEVICE)) {
+            return TCG;
+        }
+        Guest guest = Guest.of(kernel, root).with(KVM).within(PROBE);
+        return guest.run("probe").failure().isEmpty() ? KVM : TCG;
+    }
+}

@@ -1,0 +1,47 @@
+package org.kexecfs.guest;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.TestFactory;
+
+/** kexecfs, as it is packaged, through real kexecs of a real kernel. */
+@Tag("guest")
+class LiveUpdateGuestTest {
+
+    private static GuestRoot root;
+    private static Guest guest;
+
+    @BeforeAll
+    static void make() throws IOException {
+        Path kernel = GuestKernel.build();
+        root = GuestRoot.withKexecfs(kernel);
+        guest = Guest.of(kernel, root.image()).with(Accelerator.best(kernel, root.image()));
+    }
+
+    @AfterAll
+    static void delete() throws IOException {
+        if (root != null) {
+            root.close();
+        }
+    }
+
+    @TestFactory
+    Stream<DynamicTest> aSessionSurvivesTwoKexecs() {
+        return GuestReport.of(guest.run("cycle"));
+    }
+
+    @TestFactory
+    Stream<DynamicTest> sizesAndNumbersSurviveAKexec() {
+        return GuestReport.of(guest.withMemoryMib(4096).run("large"));
+    }
+
+    @TestFactory
+    Stream<DynamicTest> onlyPreparedSessionsComeBack() {
+        return GuestReport.of(guest.run("sessions"));
+    }
+}
