@@ -21,8 +21,8 @@ public interface LiveUpdateSession extends AutoCloseable {
      *
      * @param file a memfd, or a tmpfs file with no name; identified by its inode, not by the descriptor
      * @param token names the file in this session; any 64 bits, unsigned
-     * @throws org.kexecfs.posix.ErrnoException in this order: EINVAL an incoming session; EEXIST the token is used in
-     *     this session; EBADF no open file, or opened with O_PATH; ENOENT no handler for this type of file (a pipe,
+     * @throws org.kexecfs.posix.ErrnoException in this order: EBADF {@code file} was closed; EINVAL an incoming
+     *     session; EEXIST the token is used in this session; EBADF opened with O_PATH; ENOENT no handler for this type of file (a pipe,
      *     a socket, a file on disk, hugetlb memory, a tmpfs file that has a name); EBUSY the file is preserved already,
      *     or was retrieved, in this session or another that is not finished; EOPNOTSUPP seals that LUO does not know;
      *     EFBIG 2^32 pages or more; ENOMEM

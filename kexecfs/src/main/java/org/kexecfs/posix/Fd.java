@@ -38,6 +38,7 @@ public final class Fd implements AutoCloseable {
     private static final int F_GET_SEALS = 1034;
     private static final int MFD_CLOEXEC = 1;
     private static final int MFD_ALLOW_SEALING = 2;
+    private static final int RWF_APPEND = 0x10;
     private static final int SEEK_SET = 0;
     private static final int SEEK_CUR = 1;
     private static final int LOCK_EX = 2;
@@ -111,6 +112,14 @@ public final class Fd implements AutoCloseable {
         return checkLong(() -> C.pwrite(number(), buffer, count, offset), () -> told("pwrite"));
     }
 
+    /** pwritev2(2) with RWF_APPEND: writes at the end of the file, wherever that is by then; returns the bytes written. */
+    public long append(Pointer buffer, long count) {
+        Pointer vector = allocate(16);
+        vector.putPointer(0, buffer);
+        vector.putLong(8, count);
+        return checkLong(() -> C.pwritev2(number(), vector, 1, 0, RWF_APPEND), () -> told("pwritev2"));
+    }
+
     /**
      * Reads until {@code buffer} is full or the file ends (pread(2)).
      *
@@ -154,6 +163,26 @@ public final class Fd implements AutoCloseable {
     /** writev(2) of {@code count} struct iovec at {@code vector}; returns the bytes written. */
     public long writev(Pointer vector, int count) {
         return checkLong(() -> C.writev(number(), vector, count), () -> told("writev"));
+    }
+
+    /**
+     * Copies inside the kernel, from {@code source}'s position to ours, which both move on (sendfile(2)).
+     *
+     * @param count bytes wanted
+     * @return bytes copied, fewer if {@code source} ends before
+     */
+    public long copyFrom(Fd source, long count) {
+        long done = 0;
+        while (done < count) {
+            long rest = count - done;
+            long n = checkLong(
+                    () -> C.sendfile(number(), source.number(), null, rest), () -> told("sendfile from " + source));
+            if (n == 0) {
+                break;
+            }
+            done += n;
+        }
+        return done;
     }
 
     /** The file position (lseek(2), SEEK_CUR). */

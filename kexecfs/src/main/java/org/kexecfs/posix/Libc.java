@@ -45,6 +45,9 @@ public interface Libc {
     @ssize_t
     long writev(int fd, Pointer vector, int count);
 
+    @ssize_t
+    long pwritev2(int fd, Pointer vector, int count, @off_t long offset, int flags);
+
     @off_t
     long lseek(int fd, @off_t long offset, int whence);
 
@@ -60,7 +63,18 @@ public interface Libc {
 
     int ioctl(int fd, long request, Pointer argument);
 
+    @ssize_t
+    long sendfile(int to, int from, Pointer offset, @size_t long count);
+
+    int mkdir(String path, @mode_t int mode);
+
+    int rename(String from, String to);
+
+    int symlink(String target, String path);
+
     int statx(int directory, String path, int flags, int mask, Pointer status);
+
+    int fstatfs(int fd, Pointer status);
 
     int futimens(int fd, Pointer times);
 

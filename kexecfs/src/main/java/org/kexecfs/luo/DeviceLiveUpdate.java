@@ -1,0 +1,109 @@
+package org.kexecfs.luo;
+
+import java.time.Duration;
+import java.util.concurrent.locks.LockSupport;
+import jnr.constants.platform.linux.Errno;
+import jnr.ffi.Pointer;
+import org.kexecfs.posix.ErrnoException;
+import org.kexecfs.posix.Fd;
+
+/**
+ * The kernel's LUO: {@code /dev/liveupdate}, Linux 6.19 and later.
+ *
+ * <p>The device is exclusive (kernel/liveupdate/luo_core.c, luo_open), so it is open only for the moment of a create or
+ * a retrieve; sessions live on without it. While somebody else has it open we try again for a while: the
+ * kernel offers nothing to wait on. The first open after a kexec makes the kernel read what it was handed.
+ */
+public final class DeviceLiveUpdate implements LiveUpdate {
+    /** Where udev puts it. */
+    public static final String PATH = "/dev/liveupdate";
+
+    private static final Duration PATIENCE = Duration.ofSeconds(5);
+    private static final Duration FIRST_WAIT = Duration.ofMillis(1);
+    private static final Duration LONGEST_WAIT = Duration.ofMillis(100);
+
+    private final String path;
+    private final Duration patience;
+
+    /** The LUO at {@link #PATH}. */
+    public DeviceLiveUpdate() {
+        this(PATH);
+    }
+
+    /** The LUO at {@code path}, which is not opened yet. */
+    public DeviceLiveUpdate(String path) {
+        this(path, PATIENCE);
+    }
+
+    DeviceLiveUpdate(String path, Duration patience) {
+        this.path = path;
+        this.patience = patience;
+    }
+
+    @Override
+    public LiveUpdateSession createSession(String name) {
+        return session(Request.CREATE_SESSION, new SessionName(name));
+    }
+
+    @Override
+    public LiveUpdateSession retrieveSession(String name) {
+        return session(Request.RETRIEVE_SESSION, new SessionName(name));
+    }
+
+    private LiveUpdateSession session(Request request, SessionName name) {
+        try (Fd device = open()) {
+            Pointer argument = request.argument();
+            Request.putName(argument, name);
+            request.on(device, argument);
+            return new DeviceSession(name, Fd.own(argument.getInt(Request.FD_AT)));
+        } catch (ErrnoException e) {
+            throw new ErrnoException(e, "session '" + name + "' on " + path);
+        }
+    }
+
+    private Fd open() {
+        long deadline = System.nanoTime() + patience.toNanos();
+        Duration wait = FIRST_WAIT;
+        while (true) {
+            try {
+                return Fd.open(path, Fd.O_RDWR, 0);
+            } catch (ErrnoException e) {
+                if (!e.is(Errno.EBUSY) || System.nanoTime() >= deadline) {
+                    throw explained(e);
+                }
+                LockSupport.parkNanos(wait.toNanos());
+                wait = wait.multipliedBy(2).compareTo(LONGEST_WAIT) < 0 ? wait.multipliedBy(2) : LONGEST_WAIT;
+            }
+        }
+    }
+
+    private ErrnoException explained(ErrnoException e) {
+        return switch (e.errno()) {
+            case EBUSY ->
+                new ErrnoException(
+                        e,
+                        "others have had the LUO device open for " + patience.toMillis()
+                                + " ms, and only one may (`fuser -v " + path + "` names it)");
+            case ENOENT, ENXIO, ENODEV ->
+                new ErrnoException(
+                        e, "there is no LUO device: it takes Linux 6.19 with CONFIG_LIVEUPDATE, booted with liveupdate=on");
+            case EIO ->
+                new ErrnoException(
+                        e,
+                        "LUO could not understand what the kernel before handed over, and nothing of it can be had;"
+                                + " the next reboot makes LUO usable again (the kernel's log, `dmesg`, says more)");
+            case EACCES, EPERM -> new ErrnoException(e, "no right to the LUO device: it is root's");
+            default -> e;
+        };
+    }
+
+    @Override
+    public boolean emulated() {
+        return false;
+    }
+
+    @Override
+    public String toString() {
+        return path;
+    }
+}

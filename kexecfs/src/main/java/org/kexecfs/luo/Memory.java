@@ -1,0 +1,142 @@
+package org.kexecfs.luo;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import jnr.constants.platform.linux.Errno;
+import org.kexecfs.posix.ErrnoException;
+import org.kexecfs.posix.Fd;
+import org.kexecfs.posix.FileStatus;
+
+/** What the kernel's only handler does with a file, mm/memfd_luo.c, done from outside the kernel. */
+final class Memory {
+    // MEMFD_LUO_ALL_SEALS: F_SEAL_SEAL, SHRINK, GROW, WRITE, FUTURE_WRITE, EXEC.
+    private static final int KNOWN_SEALS = 0x3f;
+    private static final long HUGETLBFS_MAGIC = 0x958458f6L;
+    private static final long MAX_SIZE = 0xffffffffL * 4096;
+
+    private Memory() {}
+
+    /**
+     * Whether the handler takes the file (can_preserve): memory of tmpfs, and no name.
+     *
+     * @return what statx(2) says of it
+     * @throws ErrnoException ENOENT it does not; EBADF
+     */
+    static FileStatus checkType(Fd file) {
+        try {
+            file.seals();
+        } catch (ErrnoException e) {
+            throw e.is(Errno.EINVAL) ? noHandler("it is not memory") : e;
+        }
+        FileStatus status = file.status();
+        if (file.fileSystemType() == HUGETLBFS_MAGIC) {
+            throw noHandler("it is memory of huge pages");
+        }
+        if (status.links() != 0) {
+            throw noHandler("it is a tmpfs file with a name");
+        }
+        return status;
+    }
+
+    private static ErrnoException noHandler(String why) {
+        return new ErrnoException(Errno.ENOENT, "LUO cannot preserve this type of file, " + why);
+    }
+
+    /**
+     * The rest of what the handler asks for when a file is preserved, and the filling of the holes.
+     *
+     * @throws ErrnoException EOPNOTSUPP, EFBIG; ENOSPC, ENOMEM for the holes
+     */
+    static void preserve(Fd file, FileStatus status) {
+        if ((file.seals() & ~KNOWN_SEALS) != 0) {
+            throw new ErrnoException(Errno.EOPNOTSUPP, "seals that LUO does not know");
+        }
+        if (status.size() > MAX_SIZE) {
+            throw new ErrnoException(Errno.EFBIG, status.size() + " bytes");
+        }
+        // The kernel needs no writable descriptor for it, we do; without one the holes stay, and read as zeros all the
+        // same.
+        if ((file.flags() & Fd.O_ACCMODE) != Fd.O_RDONLY) {
+            fill(file, status.size());
+        }
+    }
+
+    private static void fill(Fd file, long size) {
+        if (size > 0) {
+            file.fallocate(0, 0, size);
+        }
+    }
+
+    /**
+     * Takes a file over from the process that holds it: reads what LUO keeps of it, and writes its contents out.
+     *
+     * @param holder the process
+     * @param file where the file is in it
+     * @param contents a file to be made
+     * @throws ErrnoException ENOENT, EACCES the process is gone, or has other files by now, or is another user's;
+     *     EPERM the size has changed; ENOSPC
+     */
+    static IncomingFile freeze(int holder, OutgoingFile file, Path contents) {
+        String told = "fd " + file.fd() + " of process " + holder;
+        // Should another process have that number by now, its fd might be something that keeps an open(2) waiting.
+        try (Fd source = Fd.open("/proc/" + holder + "/fd/" + file.fd(), Fd.O_RDONLY | Fd.O_NONBLOCK, 0)) {
+            FileStatus status = source.status();
+            if (!status.id().equals(file.id())) {
+                throw new ErrnoException(Errno.ENOENT, told + " is not the file that was preserved");
+            }
+            checkSize(told, file.size(), status.size());
+            IncomingFile frozen = new IncomingFile(file.size(), position(holder, file.fd()), source.seals());
+            try (Fd copy = Fd.open(contents.toString(), Fd.O_WRONLY | Fd.O_CREAT | Fd.O_EXCL, 0600)) {
+                checkSize(told, file.size(), copy.copyFrom(source, file.size()));
+            }
+            return frozen;
+        }
+    }
+
+    private static void checkSize(String told, long frozen, long size) {
+        if (size != frozen) {
+            throw new ErrnoException(
+                    Errno.EPERM,
+                    told + " was preserved with " + frozen + " bytes and has " + size
+                            + " now: LUO would have frozen its size, which the emulation cannot");
+        }
+    }
+
+    private static long position(int holder, int fd) {
+        Path info = Path.of("/proc", Integer.toString(holder), "fdinfo", Integer.toString(fd));
+        try {
+            return Files.readAllLines(info).stream()
+                    .filter(line -> line.startsWith("pos:"))
+                    .mapToLong(line -> Long.parseLong(line.substring("pos:".length()).strip()))
+                    .findFirst()
+                    .orElseThrow();
+        } catch (IOException e) {
+            throw new ErrnoException(Errno.ENOENT, info + " cannot be read");
+        }
+    }
+
+    /**
+     * Makes the file anew (retrieve): memory without holes.
+     *
+     * @throws ErrnoException EIO what was kept is damaged; EOPNOTSUPP seals that LUO does not know; ENOSPC, ENOMEM
+     */
+    static Fd restore(IncomingFile kept, Path contents) {
+        if ((kept.seals() & ~KNOWN_SEALS) != 0) {
+            throw new ErrnoException(Errno.EOPNOTSUPP, "seals that LUO does not know");
+        }
+        Fd file = Fd.memfd("");
+        try (Fd source = Fd.open(contents.toString(), Fd.O_RDONLY, 0)) {
+            long size = source.status().size();
+            if (size != kept.size() || file.copyFrom(source, size) != size) {
+                throw new ErrnoException(Errno.EIO, contents + " is damaged");
+            }
+            file.position(kept.position());
+            file.addSeals(kept.seals());
+            return file;
+        } catch (ErrnoException e) {
+            file.close();
+            throw e.is(Errno.ENOENT) ? new ErrnoException(Errno.EIO, contents + " is missing") : e;
+        }
+    }
+}

@@ -1,0 +1,25 @@
+package org.kexecfs.luo;
+
+import java.nio.file.Path;
+import org.kexecfs.posix.FileId;
+
+/**
+ * A file that was preserved in the emulation: where the kexec finds it.
+ *
+ * @param fd the holder's descriptor of it, kept for this
+ * @param id which file it is
+ * @param size bytes when it was preserved, which is what it is frozen at
+ */
+record OutgoingFile(int fd, FileId id, long size) {
+    static OutgoingFile read(Path file) {
+        Facts facts = Facts.read(file);
+        return new OutgoingFile(
+                (int) facts.get("fd"), new FileId(facts.get("device"), facts.get("inode")), facts.get("size"));
+    }
+
+    void write(Path file) {
+        Facts.of("fd", fd, "device", id.device(), "inode", id.inode(), "size", size)
+                .write(file)
+                .close();
+    }
+}
