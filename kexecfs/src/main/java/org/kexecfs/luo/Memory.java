@@ -12,7 +12,6 @@ import org.kexecfs.posix.FileStatus;
 final class Memory {
     // MEMFD_LUO_ALL_SEALS: F_SEAL_SEAL, SHRINK, GROW, WRITE, FUTURE_WRITE, EXEC.
     private static final int KNOWN_SEALS = 0x3f;
-    private static final long HUGETLBFS_MAGIC = 0x958458f6L;
     private static final long MAX_SIZE = 0xffffffffL * 4096;
 
     private Memory() {}
@@ -30,7 +29,7 @@ final class Memory {
             throw e.is(Errno.EINVAL) ? noHandler("it is not memory") : e;
         }
         FileStatus status = file.status();
-        if (file.fileSystemType() == HUGETLBFS_MAGIC) {
+        if (file.isHugetlb()) {
             throw noHandler("it is memory of huge pages");
         }
         if (status.links() != 0) {

@@ -43,6 +43,8 @@ public final class Fd implements AutoCloseable {
     private static final int SEEK_CUR = 1;
     private static final int LOCK_EX = 2;
     private static final int LOCK_NB = 4;
+    private static final int SIZE_OF_STATFS = 120;
+    private static final long HUGETLBFS_MAGIC = 0x958458f6L;
     private static final long UTIME_OMIT = (1L << 30) - 2;
 
     private final int number;
@@ -269,6 +271,13 @@ public final class Fd implements AutoCloseable {
      */
     public int ioctl(long request, Pointer argument, String name) {
         return check(() -> C.ioctl(number(), request, argument), () -> told("ioctl " + name));
+    }
+
+    /** Whether the file is in hugetlbfs, as a memfd of huge pages is (fstatfs(2)). */
+    public boolean isHugetlb() {
+        Pointer status = allocate(SIZE_OF_STATFS);
+        check(() -> C.fstatfs(number(), status), () -> told("fstatfs"));
+        return status.getLong(0) == HUGETLBFS_MAGIC;
     }
 
     /** The file's size, times and identity (statx(2)), without asking a remote filesystem. */
