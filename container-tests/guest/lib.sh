@@ -131,6 +131,15 @@ preserved_as_before() {
 }
 pages_are() { [ "$(kho_preserved_pages)" = "$1" ]; }
 
+# The memory that this kernel has for itself, in kB. What came preserved from the last kernel is not in it
+# until it is retrieved, or dropped by a finish: what is then still missing has leaked.
+own_memory() { awk '/MemTotal/ { print $2 }' /proc/meminfo; }
+
+# own_memory_is_back KILOBYTES: as in the first kernel, but for a few pages that are KHO's own. The two
+# kernels are one image with one amount of memory, so all else is equal.
+own_memory_is_back() { wait_for 5 own_memory_is_about "$1" || equal "$1" "$(own_memory)"; }
+own_memory_is_about() { [ "$(own_memory)" -ge $(($1 - 64)) ]; }
+
 # --- kexecfs
 
 # start_mount SESSION DIR [OPTION]...: in the background; await_mount waits for it. Several are
@@ -200,7 +209,7 @@ counter_passes() { # FILE COUNT
 counter_is_above() { [ "$(pattern counter "$1")" -gt "$2" ]; }
 
 # What must be the same in the next kernel: names, kinds, modes, owners, sizes and both times to
-# the nanosecond, and then the contents. In this order, because reading may change a time.
+# the nanosecond. Reading may change a time: so this comes last before a kexec, and first after it.
 facts() { # DIR
     user_files "$1" >/run/facts.files
     tr '\n' '\0' </run/facts.files | xargs -0 -r file-facts
@@ -211,6 +220,7 @@ kernel_is_content() {
     equal "" "$(dmesg | grep -E 'WARNING|BUG:|KHO: .*[Ff]ail|luo.*[Ff]ail|Unable to')"
 }
 
+# SHA-256 sums of the contents.
 sums() { # DIR
     user_files "$1" >/run/facts.files
     (cd "$1" && sed 's,.*/,,' /run/facts.files | tr '\n' '\0' | xargs -0 -r sha256sum)

@@ -6,9 +6,10 @@
  * KHO records what it preserves in a radix tree whose leaves are bitmaps: a set bit is a page of some
  * order, preserved by kho_preserve_folio() or kho_preserve_pages() and not taken back since. It is changed
  * at once by PRESERVE_FD and by the closing of a session, so a count before and a count after tell
- * exactly whether something was left behind. debugfs has no such figure: out/fdt names the
- * root of the tree, but only in a kernel that was not itself started with KHO, and there is nothing
- * else. Therefore the tree is found as the kernel finds it, and read from /dev/mem:
+ * exactly whether something was left behind. debugfs is no help: kho/out/fdt, which names the root of the
+ * tree, is not there in a kernel that was itself started by KHO, and in another one it is cut off
+ * at the length that it had before LUO added its node (seen in 7.3.4). Therefore the tree is found as the
+ * kernel finds it, and read from /dev/mem:
  *
  *   /proc/kallsyms: kho_out     whose first member points to the outgoing device tree
  *   /proc/iomem: Kernel code    where the image, and so kho_out, lies in memory
@@ -126,14 +127,19 @@ static void count(uint64_t address, int level, uint64_t key) {
     }
 }
 
+/* Where the kernel's variable says that its outgoing device tree is. */
+static void read_outgoing(unsigned char *tree) {
+    uint64_t pointer;
+    read_memory(kernel_code() + symbol("kho_out") - symbol("_text"), &pointer, sizeof pointer);
+    read_memory(physical(pointer), tree, PAGE);
+}
+
 int main(void) {
     memory = open("/dev/mem", O_RDONLY | O_CLOEXEC);
     if (memory < 0) die("/dev/mem");
 
-    uint64_t pointer;
-    read_memory(kernel_code() + symbol("kho_out") - symbol("_text"), &pointer, sizeof pointer);
     unsigned char tree[PAGE];
-    read_memory(physical(pointer), tree, sizeof tree);
+    read_outgoing(tree);
 
     uint32_t length;
     const unsigned char *abi = property(tree, "compatible", &length);

@@ -5,6 +5,7 @@
 dir=/mnt/cycle
 
 stage_1() {
+    keep memory "$(own_memory)"
     unmounted=$(kho_preserved_pages)
     start_mount cycle $dir
     check "a session is mounted" timed "mount, with nothing cached" await_mount $dir
@@ -63,6 +64,7 @@ stage_3() {
     check "umount ends the session" end_mount cycle $dir
     check "after umount the kernel has no session" equal "" "$(luo_sessions)"
     check "after umount nothing is preserved" preserved_as_before "$unmounted"
+    check "after umount all memory is the kernel's own again" own_memory_is_back "$(kept memory)"
     check "the kernel complains of nothing" kernel_is_content
 }
 
@@ -89,8 +91,8 @@ prepare_and_remember() {
     check "prepare is accepted" timed "prepare" write_control "$1" prepare 1
     check "the state is prepared" state_is "$1" prepared
     check "every entry is preserved" statuses_are "$1" preserved
-    facts "$1" | without_times_of_ram0 >/state/facts
     sums "$1" | grep -v ' ram0$' >/state/sums
+    facts "$1" | without_times_of_ram0 >/state/facts
 }
 
 sums_are_as_they_were() {

@@ -2,7 +2,7 @@
 # Several sessions at once, and the ones that must not come back: only what is prepared goes through.
 
 stage_1() {
-    unmounted=$(kho_preserved_pages)
+    keep memory "$(own_memory)"
     mount_all
     for session in one two three cancelled killed; do
         echo "this is $session" >/mnt/$session/data
@@ -49,6 +49,7 @@ stage_2() {
     done
     check "the kernel has no session" equal "" "$(luo_sessions)"
     check "nothing is preserved" preserved_as_before "$unmounted"
+    check "all memory is the kernel's own again" own_memory_is_back "$(kept memory)"
     check "the kernel complains of nothing" kernel_is_content
 }
 

@@ -3,29 +3,24 @@ package org.kexecfs.guest;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
 /** How QEMU runs the guest's instructions. */
 public enum Accelerator {
     /** By the processor itself. */
-    KVM("-accel", "kvm", "-cpu", "host"),
+    KVM,
     /** By translation: slower, and possible everywhere. */
-    TCG("-accel", "tcg,thread=multi", "-cpu", "max");
+    TCG;
 
     private static final Path KVM_DEVICE = Path.of("/dev/kvm");
     private static final Duration PROBE = Duration.ofSeconds(10);
     private static final Map<Path, Accelerator> BEST = new ConcurrentHashMap<>();
 
-    private final List<String> arguments;
-
-    Accelerator(String... arguments) {
-        this.arguments = List.of(arguments);
-    }
-
-    List<String> arguments() {
-        return arguments;
+    /** How {@code run-guest} calls it. */
+    String word() {
+        return name().toLowerCase(Locale.ROOT);
     }
 
     /**

@@ -24,7 +24,6 @@ import java.util.concurrent.TimeUnit;
 public record Guest(
         Path kernel, Path root, int memoryMib, List<String> options, Accelerator accelerator, Duration timeout) {
 
-    private static final int PROCESSORS = 2;
     private static final Duration TIMEOUT = Duration.ofSeconds(120);
 
     /** Keeps its own copy of the options. */
@@ -119,38 +118,20 @@ public record Guest(
         try {
             return new ProcessBuilder(command(scenario))
                     .redirectErrorStream(true)
-                    .redirectInput(ProcessBuilder.Redirect.from(Path.of("/dev/null").toFile()))
                     .start();
         } catch (IOException e) {
-            throw new UncheckedIOException("QEMU could not be started: apt-get install qemu-system-x86", e);
+            throw new UncheckedIOException(e);
         }
     }
 
     private List<String> command(String scenario) {
-        // A kill of this Java process takes the machine with it: its memory is large.
-        List<String> command = new ArrayList<>(List.of("setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64"));
-        command.addAll(accelerator.arguments());
-        command.addAll(List.of("-smp", Integer.toString(PROCESSORS), "-m", memoryMib + "M"));
-        // A kexec is no reset, so -no-reboot makes an end of a panic only.
-        command.addAll(List.of("-nographic", "-no-reboot", "-nic", "none"));
-        command.addAll(List.of("-kernel", kernel.toString(), "-append", commandLine(scenario)));
-        command.addAll(List.of("-drive", "file=" + root + ",if=virtio,format=raw,snapshot=on"));
-        command.addAll(List.of("-device", "virtio-rng-pci"));
+        List<String> command = new ArrayList<>();
+        command.add(GuestScript.path("run-guest").toString());
+        command.addAll(List.of("--kernel", kernel.toString(), "--root", root.toString()));
+        command.addAll(List.of("--memory", Integer.toString(memoryMib), "--accel", accelerator.word()));
+        options.forEach(option -> command.addAll(List.of("--option", option)));
+        command.add(scenario);
         return command;
-    }
-
-    private String commandLine(String scenario) {
-        List<String> words = new ArrayList<>(List.of(
-                "console=ttyS0",
-                "loglevel=4",
-                "root=/dev/vda",
-                "rw",
-                "init=/init",
-                "panic=-1",
-                "liveupdate=on",
-                "kexecfs.scenario=" + scenario));
-        words.addAll(options);
-        return String.join(" ", words);
     }
 
     private static void read(Process machine, List<String> console) {

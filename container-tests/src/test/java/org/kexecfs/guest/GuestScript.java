@@ -21,10 +21,14 @@ final class GuestScript {
         return Path.of(System.getProperty("basedir", "")).toAbsolutePath();
     }
 
+    static Path path(String name) {
+        return module().resolve("guest").resolve(name);
+    }
+
     /** Runs the script and returns the last line of its stdout, or nothing if it printed none. */
     String run(List<String> arguments) {
         List<String> command = new ArrayList<>();
-        command.add(module().resolve("guest").resolve(name).toString());
+        command.add(path(name).toString());
         command.addAll(arguments);
         try {
             Process process = new ProcessBuilder(command)
