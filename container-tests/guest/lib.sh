@@ -39,6 +39,16 @@ $(cat /run/check.out)"
     fi
 }
 
+# report FILE: the lines "ok - ..." and "not ok - ..." of a program that checks by itself.
+report() {
+    while IFS= read -r report_line; do
+        case $report_line in
+            'ok - '* | 'not ok - '*) count_check ;;
+        esac
+        echo "$report_line"
+    done <"$1"
+}
+
 # fails ERROR COMMAND ARGUMENT...: it must, and say ERROR.
 fails() {
     fails_with=$1

@@ -14,15 +14,31 @@ import java.util.List;
 public record GuestRoot(Path image) implements AutoCloseable {
 
     /**
+     * A file or directory of this machine that a guest is to have.
+     *
+     * @param source where it is here
+     * @param target where it is to be there
+     */
+    public record Addition(Path source, String target) {}
+
+    /**
      * A root with the packaged kexecfs.
      *
      * @param kernel the kernel that the guest goes to by kexec
+     * @param additions what else is in it
      * @return the root
      * @throws IOException if its directory cannot be made
      */
-    public static GuestRoot withKexecfs(Path kernel) throws IOException {
-        Path tool = GuestScript.module().resolveSibling("mount-tool").resolve("target/kexecfs");
-        return make(kernel, List.of("--tool", tool.toString()));
+    public static GuestRoot withKexecfs(Path kernel, Addition... additions) throws IOException {
+        String built = GuestScript.module()
+                .resolveSibling("mount-tool")
+                .resolve("target/kexecfs")
+                .toString();
+        List<String> arguments = new ArrayList<>(List.of("--tool", System.getProperty("kexecfs.image", built)));
+        for (Addition addition : additions) {
+            arguments.addAll(List.of("--add", addition.source() + ":" + addition.target()));
+        }
+        return make(kernel, arguments);
     }
 
     /**
