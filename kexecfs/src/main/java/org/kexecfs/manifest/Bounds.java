@@ -7,8 +7,8 @@ package org.kexecfs.manifest;
 public final class Bounds {
     /** Bytes of a whole log: 256 MiB. */
     public static final int LOG = 256 << 20;
-    /** Bytes of one frame's payload: 256 KiB. */
-    public static final int FRAME = 256 << 10;
+    /** Bytes of one frame's payload, which is one change: 1 MiB, more than an entry with the most attributes takes. */
+    public static final int FRAME = 1 << 20;
     /** Bytes of an entry's name. */
     public static final int NAME = 255;
     /** Bytes of a session's name. */

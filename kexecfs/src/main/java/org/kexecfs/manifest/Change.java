@@ -11,6 +11,16 @@ import org.kexecfs.posix.ErrnoException;
  * directory, a directory below itself) is seen by whoever applies it: see {@link BrokenChange}.
  */
 public sealed interface Change {
+    /** The highest token that this change shows to be used; 0 if none. */
+    default long used() {
+        return switch (this) {
+            case Put(Node node) -> node.token();
+            case Remove(long token) -> token;
+            case Link(long parent, Name _, long token) -> Math.max(parent, token);
+            case Unlink(long parent, Name _) -> parent;
+        };
+    }
+
     /** An entry is new, or is now as {@code node} says. It has no name by this alone. */
     record Put(Node node) implements Change {}
 

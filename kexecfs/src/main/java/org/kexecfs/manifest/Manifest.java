@@ -1,9 +1,12 @@
 package org.kexecfs.manifest;
 
+import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
+import jnr.constants.platform.linux.Errno;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
 
@@ -22,6 +25,18 @@ import org.kexecfs.posix.Fd;
  * </ol>
  */
 public final class Manifest implements AutoCloseable {
+    private static final long FIRST_TOKEN = 1;
+    private static final int COMPACT_FROM = 64 << 10;
+    private static final int PIECE = 1 << 20;
+
+    private final Fd memfd;
+    private final Log log;
+    private final Header header;
+    private final List<byte[]> kept;
+    private final long whole;
+    private final Optional<String> damage;
+    private long nextToken;
+
     /**
      * What reading gave.
      *
@@ -30,6 +45,17 @@ public final class Manifest implements AutoCloseable {
      * @param damage what is wrong with it and what to do, in words; empty if the log was understood in full
      */
     public record Recovered(Manifest manifest, Optional<String> damage) {}
+
+    private Manifest(
+            Fd memfd, Log log, Header header, List<byte[]> kept, long whole, long nextToken, Optional<String> damage) {
+        this.memfd = memfd;
+        this.log = log;
+        this.header = header;
+        this.kept = kept;
+        this.whole = whole;
+        this.nextToken = nextToken;
+        this.damage = damage;
+    }
 
     /** A manifest in {@link Format#NEWEST}; see {@link #create(String, Format)}. */
     public static Manifest create(String session) {
@@ -44,7 +70,9 @@ public final class Manifest implements AutoCloseable {
      * @throws ErrnoException EINVAL for the name; EMFILE, ENFILE, ENOMEM
      */
     public static Manifest create(String session, Format format) {
-        throw new UnsupportedOperationException();
+        Header header = Header.of(session).written(format, FIRST_TOKEN);
+        Fd memfd = memfd(session);
+        return begin(memfd, memfd::pwrite, header, List.of(), Stream.empty());
     }
 
     /**
@@ -54,10 +82,49 @@ public final class Manifest implements AutoCloseable {
      * @param memfd the manifest; ours from here on
      * @param session the name it must have been made for
      * @param apply takes each change in order; may throw {@link BrokenChange}, which ends the reading with that as damage
-     * @throws ErrnoException if the file cannot be read at all (statx(2), pread(2)); it is closed then
+     * @throws ErrnoException if the file cannot be read at all (pread(2)), or EINVAL for the name; it is closed then
      */
     public static Recovered read(Fd memfd, String session, Consumer<Change> apply) {
-        throw new UnsupportedOperationException();
+        return read(memfd, memfd::pwrite, session, apply);
+    }
+
+    static Recovered read(Fd memfd, Pwrite memory, String session, Consumer<Change> apply) {
+        return orClose(memfd, () -> {
+            Recovery recovery = Recovery.of(memfd, session, apply);
+            Log log = new Log(memfd, memory, recovery.committed());
+            Manifest manifest = new Manifest(
+                    memfd,
+                    log,
+                    recovery.header(),
+                    recovery.kept(),
+                    0, // What it began with is not known any more: one compaction too many is the price.
+                    recovery.nextToken(),
+                    recovery.damage());
+            return new Recovered(manifest, recovery.damage());
+        });
+    }
+
+    /** A manifest that holds a state, all of it or, after a kill, nothing. */
+    static Manifest begin(Fd memfd, Pwrite memory, Header header, List<byte[]> kept, Stream<Change> state) {
+        return orClose(memfd, () -> {
+            Log log = new Log(memfd, memory, 0);
+            log.begin(new Frames().add(header.record().toByteArray()));
+            Frames frames = new Frames();
+            kept.forEach(frames::add);
+            long nextToken = header.nextToken();
+            for (Iterator<Change> changes = state.iterator(); changes.hasNext(); ) {
+                Change change = changes.next();
+                nextToken = Math.max(nextToken, change.used() + 1);
+                frames.add(Records.encode(change));
+                if (frames.length() >= PIECE) {
+                    log.write(frames);
+                    frames.clear();
+                }
+            }
+            log.write(frames);
+            log.commit();
+            return new Manifest(memfd, log, header, kept, log.length(), nextToken, Optional.empty());
+        });
     }
 
     /**
@@ -67,7 +134,10 @@ public final class Manifest implements AutoCloseable {
      * @throws ErrnoException ENOSPC when there is none left
      */
     public long allocateToken() {
-        throw new UnsupportedOperationException();
+        if (nextToken > Bounds.TOKEN) {
+            throw new ErrnoException(Errno.ENOSPC, "the session has used its last token");
+        }
+        return nextToken++;
     }
 
     /**
@@ -77,12 +147,27 @@ public final class Manifest implements AutoCloseable {
      *     must grow and its size is frozen, EIO if it is damaged, or pwrite(2)'s own
      */
     public void append(List<Change> changes) {
-        throw new UnsupportedOperationException();
+        damage.ifPresent(why -> {
+            throw new ErrnoException(Errno.EIO, why);
+        });
+        Frames frames = new Frames();
+        for (Change change : changes) {
+            frames.add(Records.encode(change));
+        }
+        log.append(frames);
+        for (Change change : changes) {
+            nextToken = Math.max(nextToken, change.used() + 1);
+        }
     }
 
     /** Whether the log has grown to twice the state it began with, so that {@link #compacted} pays. */
     public boolean worthCompacting() {
-        throw new UnsupportedOperationException();
+        return log.length() >= Math.max(COMPACT_FROM, 2 * whole);
+    }
+
+    /** A second manifest in the format of this one, or the newest if that is unknown; see {@link #compacted(Stream, Format)}. */
+    public Manifest compacted(Stream<Change> snapshot) {
+        return compacted(snapshot, header.format());
     }
 
     /**
@@ -90,29 +175,45 @@ public final class Manifest implements AutoCloseable {
      * is: until the caller has put the new one in its place, it is the one that counts.
      *
      * @param snapshot changes that make the whole state from an empty root
+     * @param format what to write: an older one before a kexec into an older kexecfs
      * @throws ErrnoException as {@link #create} and {@link #append}
      */
-    public Manifest compacted(Stream<Change> snapshot) {
-        throw new UnsupportedOperationException();
+    public Manifest compacted(Stream<Change> snapshot, Format format) {
+        Fd fresh = memfd(header.session());
+        return begin(fresh, fresh::pwrite, header.written(format, nextToken), kept, snapshot);
     }
 
     /**
-     * Grows the file, so that changes of {@code bytes} in all (as {@link #append} writes them) fit without growing it.
+     * Grows the file, so that changes of {@code bytes} in all fit without growing it. A change takes some 100 bytes, and its names
+     * and extended attributes.
      *
      * @param bytes 0 to {@link Bounds#LOG}
      * @throws ErrnoException EPERM if its size is frozen, ENOSPC past {@link Bounds#LOG}
      */
     public void reserve(long bytes) {
-        throw new UnsupportedOperationException();
+        log.reserve(bytes);
     }
 
     /** Its file, to preserve and to keep; closed with the manifest. */
     public Fd memfd() {
-        throw new UnsupportedOperationException();
+        return memfd;
     }
 
     @Override
     public void close() {
-        throw new UnsupportedOperationException();
+        memfd.close();
+    }
+
+    private static Fd memfd(String session) {
+        return Fd.memfd("kexecfs:" + session);
+    }
+
+    private static <T> T orClose(Fd memfd, Supplier<T> work) {
+        try {
+            return work.get();
+        } catch (RuntimeException e) {
+            memfd.close();
+            throw e;
+        }
     }
 }

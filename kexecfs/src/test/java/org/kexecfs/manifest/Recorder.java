@@ -1,0 +1,32 @@
+package org.kexecfs.manifest;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.kexecfs.posix.Fd;
+
+/** A memfd that remembers every write to it. */
+final class Recorder implements Pwrite {
+    /** One pwrite(2). */
+    record Write(byte[] bytes, long offset) {}
+
+    private final Fd memfd = Fd.memfd("kexecfs:test");
+    private final List<Write> writes = new ArrayList<>();
+
+    @Override
+    public void pwrite(byte[] bytes, long offset) {
+        writes.add(new Write(bytes.clone(), offset));
+        memfd.pwrite(bytes, offset);
+    }
+
+    /** A new manifest in it. */
+    Manifest begin(Change... state) {
+        Header header = Header.of(Read.SESSION).written(Format.V1, 1);
+        return Manifest.begin(memfd, this, header, List.of(), Stream.of(state));
+    }
+
+    /** All writes so far, in their order. */
+    List<Write> writes() {
+        return writes;
+    }
+}
