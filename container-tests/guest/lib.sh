@@ -39,14 +39,11 @@ $(cat /run/check.out)"
     fi
 }
 
-# report FILE: the lines "ok - ..." and "not ok - ..." of a program that checks by itself.
+# report FILE [PREFIX]: the lines "ok - ..." and "not ok - ..." of a program that checks by itself; below them, as a
+# detail, its lines of "# ...". They are counted in one go: there may be hundreds.
 report() {
-    while IFS= read -r report_line; do
-        case $report_line in
-            'ok - '* | 'not ok - '*) count_check ;;
-        esac
-        echo "$report_line"
-    done <"$1"
+    echo $(($(cat /state/checks) + $(grep -cE '^(not )?ok - ' "$1"))) >/state/checks
+    sed -E "s/^((not )?ok - )/\\1${2-}/; s/^#/    #/" "$1"
 }
 
 # fails ERROR COMMAND ARGUMENT...: it must, and say ERROR.

@@ -19,7 +19,8 @@ class LiveUpdateGuestTest {
     @BeforeAll
     static void make() throws IOException {
         Path kernel = GuestKernel.build();
-        root = GuestRoot.withKexecfs(kernel);
+        Path contract = GuestScript.module().resolveSibling("kexecfs").resolve("target/test-classes/org/kexecfs/luo");
+        root = GuestRoot.withKexecfs(kernel, new GuestRoot.Addition(contract, "/opt/contract/org/kexecfs/luo"));
         guest = Guest.of(kernel, root.image()).with(Accelerator.best(kernel, root.image()));
     }
 
@@ -28,6 +29,11 @@ class LiveUpdateGuestTest {
         if (root != null) {
             root.close();
         }
+    }
+
+    @TestFactory
+    Stream<DynamicTest> theDeviceKeepsTheContractThatTheEmulationKeeps() {
+        return GuestReport.of(guest.run("luo-contract"));
     }
 
     @TestFactory
