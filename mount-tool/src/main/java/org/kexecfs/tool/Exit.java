@@ -1,0 +1,24 @@
+package org.kexecfs.tool;
+
+import org.kexecfs.posix.ErrnoException;
+
+/** What a command returns to the shell: for scripts, so a number once given keeps its meaning. */
+final class Exit {
+    static final int OK = 0;
+    static final int FAILED = 1;
+    static final int USAGE = 2;
+    static final int NOT_MOUNTED = 3;
+    static final int BUSY = 4;
+    static final int NOT_PERMITTED = 5;
+
+    private Exit() {}
+
+    /** The code for a failed system call. */
+    static int of(ErrnoException failure) {
+        return switch (failure.errno()) {
+            case EBUSY -> BUSY;
+            case EPERM, EACCES -> NOT_PERMITTED;
+            default -> FAILED;
+        };
+    }
+}

@@ -1,0 +1,125 @@
+package org.kexecfs.tool;
+
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import org.kexecfs.posix.ErrnoException;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Help.Ansi;
+import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ScopeType;
+
+/** The command {@code kexecfs}: finds the subcommand, and turns its failure into one line and an exit code. */
+@Command(
+        name = "kexecfs",
+        description = "Mounts of live update sessions: files in them survive a kexec.%n",
+        subcommands = {
+            MountCommand.class,
+            UmountCommand.class,
+            StatusCommand.class,
+            LsCommand.class,
+            KexecCommand.class,
+            DemoCommand.class,
+            VersionCommand.class
+        },
+        versionProvider = Main.Version.class,
+        usageHelpAutoWidth = true,
+        exitCodeListHeading = "%nExit codes:%n",
+        exitCodeList = {
+            "0:done",
+            "1:failed; what, why and what to do about it is on stderr",
+            "2:the command line is wrong",
+            "3:no such session or directory is mounted here",
+            "4:busy: mounted already, or in use",
+            "5:not permitted"
+        },
+        footerHeading = "%nExamples:%n",
+        footer = {
+            "  kexecfs demo                              see it work",
+            "  kexecfs mount web /run/kexecfs/web &      mount the session \"web\"",
+            "  echo 1 > /run/kexecfs/web/kexecfs.prepare",
+            "  kexecfs status --json",
+        })
+public final class Main implements Runnable {
+    @CommandLine.Spec
+    private CommandLine.Model.CommandSpec spec;
+
+    @Option(names = "--debug", scope = ScopeType.INHERIT, description = "Show where in the program an error was seen.")
+    private boolean debug;
+
+    @Option(
+            names = {"-h", "--help"},
+            usageHelp = true,
+            scope = ScopeType.INHERIT,
+            description = "Show this help.")
+    private boolean help;
+
+    @Option(
+            names = {"-V", "--version"},
+            versionHelp = true,
+            description = "Show the version.")
+    private boolean version;
+
+    private Main() {}
+
+    /** Runs a command and exits with its code. */
+    public static void main(String[] arguments) {
+        System.exit(run(
+                new PrintWriter(System.out, true, StandardCharsets.UTF_8),
+                new PrintWriter(System.err, true, StandardCharsets.UTF_8),
+                arguments));
+    }
+
+    /**
+     * Runs a command.
+     *
+     * @return its exit code
+     */
+    static int run(PrintWriter out, PrintWriter err, String... arguments) {
+        Main main = new Main();
+        return new CommandLine(main)
+                .setOut(out)
+                .setErr(err)
+                .setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF))
+                .setParameterExceptionHandler(Main::refuse)
+                .setExecutionExceptionHandler((failure, command, parsed) -> main.report(failure, err))
+                .execute(arguments);
+    }
+
+    @Override
+    public void run() {
+        throw new ParameterException(spec.commandLine(), "a command is missing");
+    }
+
+    private static int refuse(ParameterException wrong, String[] arguments) {
+        PrintWriter err = wrong.getCommandLine().getErr();
+        err.println("kexecfs: " + wrong.getMessage());
+        err.println("Try '" + wrong.getCommandLine().getCommandSpec().qualifiedName() + " --help'.");
+        return Exit.USAGE;
+    }
+
+    private int report(Exception failure, PrintWriter err) {
+        err.println("kexecfs: " + (failure.getMessage() == null ? failure.toString() : failure.getMessage()));
+        if (debug) {
+            failure.printStackTrace(err);
+        }
+        return switch (failure) {
+            case ToolException told -> told.exit();
+            case ErrnoException told -> Exit.of(told);
+            default -> Exit.FAILED;
+        };
+    }
+
+    static final class Version implements IVersionProvider {
+        @Override
+        public String[] getVersion() {
+            String version = Main.class.getPackage().getImplementationVersion();
+            return new String[] {
+                "kexecfs " + (version == null ? "(not packaged)" : version),
+                "interface 1, Java " + Runtime.version()
+            };
+        }
+    }
+}
