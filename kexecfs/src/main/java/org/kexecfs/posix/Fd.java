@@ -4,7 +4,10 @@ import static org.kexecfs.posix.Libc.C;
 import static org.kexecfs.posix.Syscall.check;
 import static org.kexecfs.posix.Syscall.checkLong;
 
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicBoolean;
 import jnr.constants.platform.linux.Errno;
 import jnr.ffi.Memory;
@@ -283,6 +286,15 @@ public final class Fd implements AutoCloseable {
     /** The file's size, times and identity (statx(2)), without asking a remote filesystem. */
     public FileStatus status() {
         return FileStatus.of(number(), told("statx"));
+    }
+
+    /** The path that leads to the file now, as /proc/self/fd tells it. */
+    public Path path() {
+        try {
+            return Files.readSymbolicLink(Path.of("/proc/self/fd", Integer.toString(number())));
+        } catch (IOException e) {
+            throw new ErrnoException(Errno.ENOENT, told("readlink") + " " + e.getMessage());
+        }
     }
 
     /**

@@ -22,7 +22,7 @@ import jnr.constants.platform.linux.Errno;
  * @param groups supplementary groups
  * @param permitted capabilities it may use, a bit each
  * @param effective capabilities it uses now
- * @param namespacePids its pid in each PID namespace it is in, ours first
+ * @param namespacePids the process's pid in each PID namespace it is in, ours first
  */
 public record ProcessStatus(
         int tgid,
@@ -48,7 +48,7 @@ public record ProcessStatus(
             int colon = line.indexOf(':');
             fields.put(line.substring(0, colon), line.substring(colon + 1).strip());
         }
-        List<Integer> pids = numbers(fields.getOrDefault("NSpid", fields.get("Pid")));
+        List<Integer> pids = numbers(fields.getOrDefault("NStgid", fields.get("Tgid")));
         return new ProcessStatus(
                 Integer.parseInt(fields.get("Tgid")),
                 Integer.parseInt(fields.get("PPid")),

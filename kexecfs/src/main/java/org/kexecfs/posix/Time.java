@@ -1,5 +1,7 @@
 package org.kexecfs.posix;
 
+import java.time.Instant;
+
 /**
  * struct timespec as a point in time.
  *
@@ -7,6 +9,12 @@ package org.kexecfs.posix;
  * @param nanoseconds 0 to 999,999,999
  */
 public record Time(long seconds, long nanoseconds) implements Comparable<Time> {
+    /** The time now, by the realtime clock. */
+    public static Time now() {
+        Instant now = Instant.now();
+        return new Time(now.getEpochSecond(), now.getNano());
+    }
+
     @Override
     public int compareTo(Time other) {
         int bySeconds = Long.compare(seconds, other.seconds);

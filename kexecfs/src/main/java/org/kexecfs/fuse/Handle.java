@@ -1,0 +1,46 @@
+package org.kexecfs.fuse;
+
+import java.util.concurrent.locks.ReentrantLock;
+import jnr.ffi.Pointer;
+import org.kexecfs.session.OpenFile;
+import org.kexecfs.session.Session;
+
+/** What an open file in the mount is: its number is in every request about it. */
+sealed interface Handle {
+    /** An entry. */
+    record OfEntry(OpenFile file) implements Handle {}
+
+    /**
+     * A control file. Its content is taken when it is read from the start, so that what is read in pieces is of one
+     * moment, and a reader that rewinds sees what is new.
+     */
+    final class OfControl implements Handle {
+        private final ControlFile file;
+        private final Session session;
+        private final ReentrantLock lock = new ReentrantLock();
+        private byte[] content = {};
+
+        OfControl(ControlFile file, Session session) {
+            this.file = file;
+            this.session = session;
+        }
+
+        ControlFile file() {
+            return file;
+        }
+
+        int read(Pointer buffer, long size, long offset) {
+            lock.lock();
+            try {
+                if (offset == 0) {
+                    content = file.read(session);
+                }
+                int length = (int) Math.max(0, Math.min(size, content.length - offset));
+                buffer.put(0, content, (int) Math.min(offset, content.length), length);
+                return length;
+            } finally {
+                lock.unlock();
+            }
+        }
+    }
+}

@@ -1,0 +1,464 @@
+package org.kexecfs.fuse;
+
+import java.nio.ByteBuffer;
+import java.util.Optional;
+import java.util.function.IntSupplier;
+import jnr.constants.platform.linux.Errno;
+import jnr.ffi.Pointer;
+import jnr.ffi.provider.jffi.ClosureHelper;
+import org.kexecfs.manifest.Kind;
+import org.kexecfs.posix.ErrnoException;
+import org.kexecfs.posix.Fd;
+import org.kexecfs.posix.FileStatus;
+import org.kexecfs.posix.Time;
+import org.kexecfs.session.EntryPath;
+import org.kexecfs.session.OpenFile;
+import org.kexecfs.session.Session;
+import org.kexecfs.session.Stat;
+import org.kexecfs.session.Usage;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import ru.serce.jnrfuse.FuseFillDir;
+import ru.serce.jnrfuse.struct.FileStat;
+import ru.serce.jnrfuse.struct.FuseFileInfo;
+import ru.serce.jnrfuse.struct.Statvfs;
+
+/**
+ * A session as FUSE operations: each finds out what the path means and who asks, and calls the session.
+ *
+ * <p>Permissions are the kernel's to check, by the attributes shown here (mount option default_permissions); what it
+ * cannot know, the reach into other processes, is checked in {@link LinkSources}.
+ *
+ * <p>{@link #answer} is the one place where an {@link ErrnoException} becomes -errno.
+ */
+final class KexecFs implements AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(KexecFs.class);
+
+    private static final int SOURCE_MODE = 0600;
+    private static final int LONGEST_COMMAND = 64;
+    private static final int NAME_MAX = 255;
+    private static final int BLOCK = 4096;
+    private static final long UTIME_NOW = (1L << 30) - 1;
+    private static final long UTIME_OMIT = (1L << 30) - 2;
+
+    /** Inode numbers: entries have their token's, one higher so that the root has 1; kexecfs's own begin here. */
+    private static final long OWN_INODES = 1L << 62;
+
+    private final LibFuse fuse;
+    private final Session session;
+    private final ControlAttributes control;
+    private final Handles handles = new Handles();
+    private final StateWatch watch;
+
+    KexecFs(LibFuse fuse, Session session, ControlAttributes control, StateWatch watch) {
+        this.fuse = fuse;
+        this.session = session;
+        this.control = control;
+        this.watch = watch;
+    }
+
+    /** The operations, for libfuse. */
+    FuseOperations operations() {
+        FuseOperations o = new FuseOperations(LibFuse.runtime());
+        o.flags.set(FuseOperations.FLAG_NULLPATH_OK | FuseOperations.FLAG_NOPATH | FuseOperations.FLAG_UTIME_OMIT_OK);
+        o.getattr.set((path, status) -> answer(() -> getattr(target(path), status)));
+        o.fgetattr.set((path, status, file) -> answer(() -> fgetattr(info(file), status)));
+        o.readlink.set((path, buffer, size) -> answer(() -> readlink(target(path), buffer, size)));
+        o.readdir.set((path, buffer, filler, offset, file) -> answer(() -> readdir(target(path), buffer, filler)));
+        o.opendir.set((path, file) -> 0);
+        o.mknod.set((path, mode, device) -> answer(() -> mknod(path(path), mode)));
+        o.create.set((path, mode, file) -> answer(() -> create(path(path), mode, info(file))));
+        o.open.set((path, file) -> answer(() -> open(target(path), info(file))));
+        o.read.set((path, buffer, size, offset, file) -> answer(() -> read(info(file), buffer, size, offset)));
+        o.write.set((path, buffer, size, offset, file) -> answer(() -> write(info(file), buffer, size, offset)));
+        o.release.set((path, file) -> answer(() -> release(info(file))));
+        o.flush.set((path, file) -> 0);
+        o.fsync.set((path, datasync, file) -> 0);
+        o.fsyncdir.set((path, datasync, file) -> 0);
+        o.truncate.set((path, size) -> answer(() -> truncate(target(path), size)));
+        o.ftruncate.set((path, size, file) -> answer(() -> ftruncate(info(file), size)));
+        o.fallocate.set((path, mode, offset, length, file) ->
+                answer(() -> fallocate(info(file), mode, offset, length)));
+        o.mkdir.set((path, mode) -> answer(() -> mkdir(path(path), mode)));
+        o.unlink.set(path -> answer(() -> run(() -> session.unlink(ours(path)))));
+        o.rmdir.set(path -> answer(() -> run(() -> session.rmdir(ours(path)))));
+        o.rename.set((from, to) -> answer(() -> run(() -> session.rename(ours(from), ours(to)))));
+        o.link.set((from, to) -> answer(() -> link(target(from), path(to))));
+        o.symlink.set((from, to) -> answer(() -> {
+            throw new ErrnoException(Errno.EPERM, "symlink: LUO preserves memory, not links");
+        }));
+        o.chmod.set((path, mode) -> answer(() -> run(() -> session.chmod(ours(path), mode))));
+        o.chown.set((path, uid, gid) ->
+                answer(() -> run(() -> session.chown(ours(path), given(uid), given(gid)))));
+        o.utimens.set((path, times) -> answer(() -> utimens(ours(path), times)));
+        o.statfs.set((path, status) -> answer(() -> statfs(status)));
+        o.poll.set((path, file, poll, events) -> answer(() -> poll(info(file), poll, events)));
+        return o;
+    }
+
+    /** Closes what is still open; nobody can use it any more. */
+    @Override
+    public void close() {
+        watch.close();
+        handles.closeAll();
+    }
+
+    private int answer(IntSupplier operation) {
+        try {
+            return operation.getAsInt();
+        } catch (ErrnoException e) {
+            log.debug("{}", e.getMessage());
+            return -e.errno().intValue();
+        } catch (RuntimeException | Error e) {
+            log.error("an operation failed in a way it should not; please report this", e);
+            return -Errno.EIO.intValue();
+        }
+    }
+
+    private static int run(Runnable operation) {
+        operation.run();
+        return 0;
+    }
+
+    // ---- what arguments mean
+
+    private Caller caller() {
+        return Caller.of(fuse.fuse_get_context());
+    }
+
+    private static byte[] bytes(Pointer path) {
+        int length = 0;
+        while (path.getByte(length) != 0) {
+            length++;
+        }
+        byte[] bytes = new byte[length];
+        path.get(0, bytes, 0, length);
+        return bytes;
+    }
+
+    private static Target target(Pointer path) {
+        return Target.of(bytes(path));
+    }
+
+    private static EntryPath path(Pointer path) {
+        return EntryPath.of(bytes(path));
+    }
+
+    /** An entry that may be changed: EPERM for what is kexecfs's own. */
+    private static EntryPath ours(Pointer path) {
+        if (target(path) instanceof Target.InSession entry) {
+            return entry.path();
+        }
+        throw new ErrnoException(Errno.EPERM, path(path) + " is kexecfs's own");
+    }
+
+    private static Optional<Integer> given(int id) {
+        return id == -1 ? Optional.empty() : Optional.of(id);
+    }
+
+    private static FuseFileInfo info(Pointer file) {
+        return FuseFileInfo.of(file);
+    }
+
+    // ---- attributes
+
+    private int getattr(Target target, Pointer status) {
+        FileStat stat = FileStat.of(status);
+        switch (target) {
+            case Target.InSession entry -> fill(stat, session.stat(entry.path()));
+            case Target.Control file -> fill(stat, file.file());
+            case Target.Sources sources -> fillOwn(stat, FileStatus.S_IFDIR | 0555, 0, control.uid(), control.gid());
+            case Target.Self self -> {
+                fillOwn(stat, FileStatus.S_IFLNK | 0777, 1, control.uid(), control.gid());
+                stat.st_size.set(LinkSources.self(caller()).length());
+            }
+            case Target.OfProcess process -> {
+                LinkSources.checkExists(caller(), process.pid());
+                fillOwn(stat, FileStatus.S_IFDIR | 0555, 2, control.uid(), control.gid());
+            }
+            case Target.Source source -> {
+                LinkSources.Source open = LinkSources.stat(caller(), source.pid(), source.number());
+                fillOwn(stat, FileStatus.S_IFREG | SOURCE_MODE, 3, open.uid(), open.gid());
+                stat.st_size.set(open.size());
+            }
+        }
+        return 0;
+    }
+
+    private int fgetattr(FuseFileInfo file, Pointer status) {
+        FileStat stat = FileStat.of(status);
+        switch (handles.get(file.fh.get())) {
+            case Handle.OfEntry entry -> fill(stat, entry.file().stat());
+            case Handle.OfControl open -> fill(stat, open.file());
+        }
+        return 0;
+    }
+
+    private static void fill(FileStat stat, Stat of) {
+        int type = of.kind() == Kind.DIRECTORY ? FileStatus.S_IFDIR : FileStatus.S_IFREG;
+        stat.st_ino.set(of.token() + 1);
+        stat.st_mode.set(type | of.mode());
+        stat.st_nlink.set(of.links());
+        stat.st_uid.set(of.uid());
+        stat.st_gid.set(of.gid());
+        stat.st_size.set(of.size());
+        stat.st_blocks.set(of.blocks());
+        stat.st_blksize.set(BLOCK);
+        fill(stat.st_atim, of.accessed());
+        fill(stat.st_mtim, of.modified());
+        fill(stat.st_ctim, of.changed());
+    }
+
+    private static void fill(ru.serce.jnrfuse.struct.Timespec to, Time time) {
+        to.tv_sec.set(time.seconds());
+        to.tv_nsec.set(time.nanoseconds());
+    }
+
+    private void fill(FileStat stat, ControlFile file) {
+        fillOwn(stat, FileStatus.S_IFREG | control.mode(file), 16 + file.ordinal(), control.uid(), control.gid());
+    }
+
+    private void fillOwn(FileStat stat, int mode, int number, int uid, int gid) {
+        stat.st_ino.set(OWN_INODES + number);
+        stat.st_mode.set(mode);
+        stat.st_nlink.set((mode & FileStatus.S_IFMT) == FileStatus.S_IFDIR ? 2 : 1);
+        stat.st_uid.set(uid);
+        stat.st_gid.set(gid);
+        fill(stat.st_atim, control.since());
+        fill(stat.st_mtim, control.since());
+        fill(stat.st_ctim, control.since());
+    }
+
+    private int utimens(EntryPath path, Pointer times) {
+        session.setTimes(path, time(times, 0), time(times, 16));
+        return 0;
+    }
+
+    private static Time time(Pointer times, long at) {
+        long nanoseconds = times.getLong(at + 8);
+        if (nanoseconds == UTIME_OMIT) {
+            return null;
+        }
+        return nanoseconds == UTIME_NOW ? Time.now() : new Time(times.getLong(at), nanoseconds);
+    }
+
+    private int statfs(Pointer status) {
+        Usage usage = session.usage();
+        Statvfs s = Statvfs.of(status);
+        long blocks = usage.maxBytes() / BLOCK;
+        long free = Math.max(0, blocks - (usage.bytes() + BLOCK - 1) / BLOCK);
+        long freeEntries = Math.max(0, usage.maxEntries() - usage.entries());
+        s.f_bsize.set(BLOCK);
+        s.f_frsize.set(BLOCK);
+        s.f_blocks.set(blocks);
+        s.f_bfree.set(free);
+        s.f_bavail.set(free);
+        s.f_files.set(usage.maxEntries());
+        s.f_ffree.set(freeEntries);
+        s.f_favail.set(freeEntries);
+        s.f_namemax.set(NAME_MAX);
+        return 0;
+    }
+
+    // ---- directories
+
+    private int readdir(Target target, Pointer buffer, Pointer filler) {
+        ClosureHelper helper = ClosureHelper.getInstance();
+        FuseFillDir fill = helper.getNativeConveter(FuseFillDir.class).fromNative(filler, helper.getFromNativeContext());
+        add(fill, buffer, Fd.utf8("."));
+        add(fill, buffer, Fd.utf8(".."));
+        switch (target) {
+            case Target.InSession entry -> {
+                session.list(entry.path()).keySet().forEach(name -> add(fill, buffer, name.bytes()));
+                if (entry.path().isRoot()) {
+                    for (ControlFile file : ControlFile.values()) {
+                        add(fill, buffer, file.fileName().bytes());
+                    }
+                    add(fill, buffer, Target.SOURCES.bytes());
+                }
+            }
+            case Target.Sources sources -> add(fill, buffer, Target.SELF.bytes());
+            case Target.OfProcess process ->
+                LinkSources.list(caller(), process.pid()).forEach(number -> add(fill, buffer, Fd.utf8(number)));
+            case Target.Control file -> throw notDirectory();
+            case Target.Self self -> throw notDirectory();
+            case Target.Source source -> throw notDirectory();
+        }
+        return 0;
+    }
+
+    private static ErrnoException notDirectory() {
+        return new ErrnoException(Errno.ENOTDIR, "no directory");
+    }
+
+    private static void add(FuseFillDir fill, Pointer buffer, byte[] name) {
+        fill.apply(buffer, ByteBuffer.wrap(java.util.Arrays.copyOf(name, name.length + 1)), null, 0);
+    }
+
+    private int readlink(Target target, Pointer buffer, long size) {
+        if (!(target instanceof Target.Self)) {
+            throw new ErrnoException(Errno.EINVAL, "no symbolic link");
+        }
+        byte[] to = Fd.utf8(LinkSources.self(caller()));
+        int length = (int) Math.min(to.length, size - 1);
+        buffer.put(0, to, 0, length);
+        buffer.putByte(length, (byte) 0);
+        return 0;
+    }
+
+    private int mkdir(EntryPath path, int mode) {
+        Caller caller = caller();
+        session.mkdir(path, mode & 07777, caller.uid(), caller.gid());
+        return 0;
+    }
+
+    private int mknod(EntryPath path, int mode) {
+        if ((mode & FileStatus.S_IFMT) != FileStatus.S_IFREG) {
+            throw new ErrnoException(Errno.EOPNOTSUPP, path + ": LUO preserves memory, not devices, pipes or sockets");
+        }
+        Caller caller = caller();
+        session.create(path, mode & 07777, caller.uid(), caller.gid()).close();
+        return 0;
+    }
+
+    private int link(Target from, EntryPath to) {
+        switch (from) {
+            case Target.InSession entry -> session.link(entry.path(), to);
+            case Target.Source source -> {
+                Caller caller = caller();
+                LinkSources.Source open = LinkSources.stat(caller, source.pid(), source.number());
+                try (Fd file = LinkSources.open(caller, source.pid(), source.number())) {
+                    session.adopt(file, to, SOURCE_MODE, open.uid(), open.gid());
+                }
+            }
+            case Target.Control file -> throw notLinkable();
+            case Target.Sources sources -> throw notLinkable();
+            case Target.Self self -> throw notLinkable();
+            case Target.OfProcess process -> throw notLinkable();
+        }
+        return 0;
+    }
+
+    private static ErrnoException notLinkable() {
+        return new ErrnoException(Errno.EPERM, "kexecfs's own files have one name");
+    }
+
+    // ---- open files
+
+    private int create(EntryPath path, int mode, FuseFileInfo file) {
+        Caller caller = caller();
+        OpenFile open = session.create(path, mode & 07777, caller.uid(), caller.gid());
+        file.fh.set(handles.add(new Handle.OfEntry(open)));
+        return 0;
+    }
+
+    private int open(Target target, FuseFileInfo file) {
+        int flags = file.flags.get();
+        Handle handle = switch (target) {
+            case Target.InSession entry ->
+                new Handle.OfEntry(session.open(entry.path(), (flags & Fd.O_ACCMODE) != Fd.O_RDONLY));
+            case Target.Control control -> openControl(control.file(), flags);
+            case Target.Source source ->
+                throw new ErrnoException(Errno.EPERM, "a link source is for link(2), and not opened");
+            case Target.Sources sources -> throw new ErrnoException(Errno.EISDIR, "kexecfs.fd");
+            case Target.OfProcess process -> throw new ErrnoException(Errno.EISDIR, "kexecfs.fd");
+            case Target.Self self -> throw new ErrnoException(Errno.ELOOP, "kexecfs.fd/self");
+        };
+        long number = handles.add(handle);
+        file.fh.set(number);
+        watch.read(number);
+        return 0;
+    }
+
+    private Handle openControl(ControlFile file, int flags) {
+        boolean reads = (flags & Fd.O_ACCMODE) != Fd.O_WRONLY;
+        boolean writes = (flags & Fd.O_ACCMODE) != Fd.O_RDONLY;
+        // Root passes every mode; a file that has nothing to read, or does nothing, still says so.
+        if (file.isCommand() ? reads : writes) {
+            throw new ErrnoException(Errno.EACCES, file.fileName() + (file.isCommand() ? " is written only" : " is read only"));
+        }
+        return new Handle.OfControl(file, session);
+    }
+
+    private int read(FuseFileInfo file, Pointer buffer, long size, long offset) {
+        long number = file.fh.get();
+        return switch (handles.get(number)) {
+            case Handle.OfEntry entry -> (int) entry.file().read(buffer, size, offset);
+            case Handle.OfControl control -> {
+                if (offset == 0) {
+                    // First, so that a change in between is told of, and not lost.
+                    watch.read(number);
+                }
+                yield control.read(buffer, size, offset);
+            }
+        };
+    }
+
+    private int write(FuseFileInfo file, Pointer buffer, long size, long offset) {
+        return switch (handles.get(file.fh.get())) {
+            case Handle.OfEntry entry -> {
+                boolean append = (file.flags.get() & Fd.O_APPEND) != 0;
+                yield (int) entry.file().write(buffer, size, offset, append);
+            }
+            case Handle.OfControl control -> {
+                if (size > LONGEST_COMMAND) {
+                    throw new ErrnoException(Errno.EINVAL, "a command of " + size + " bytes");
+                }
+                byte[] text = new byte[(int) size];
+                buffer.get(0, text, 0, text.length);
+                control.file().write(session, new String(text, java.nio.charset.StandardCharsets.UTF_8));
+                yield (int) size;
+            }
+        };
+    }
+
+    private int release(FuseFileInfo file) {
+        long number = file.fh.get();
+        handles.remove(number);
+        watch.closed(number);
+        return 0;
+    }
+
+    private int truncate(Target target, long size) {
+        switch (target) {
+            case Target.InSession entry -> session.truncate(entry.path(), size);
+            // What "echo 1 >" does before it writes.
+            case Target.Control control -> {}
+            case Target.Sources sources -> throw notTruncatable();
+            case Target.Self self -> throw notTruncatable();
+            case Target.OfProcess process -> throw notTruncatable();
+            case Target.Source source -> throw notTruncatable();
+        }
+        return 0;
+    }
+
+    private static ErrnoException notTruncatable() {
+        return new ErrnoException(Errno.EPERM, "a link source is for link(2)");
+    }
+
+    private int ftruncate(FuseFileInfo file, long size) {
+        if (handles.get(file.fh.get()) instanceof Handle.OfEntry entry) {
+            entry.file().truncate(size);
+        }
+        return 0;
+    }
+
+    private int fallocate(FuseFileInfo file, int mode, long offset, long length) {
+        if (handles.get(file.fh.get()) instanceof Handle.OfEntry entry) {
+            entry.file().allocate(mode, offset, length);
+            return 0;
+        }
+        throw new ErrnoException(Errno.EOPNOTSUPP, "a control file has no space to allocate");
+    }
+
+    private int poll(FuseFileInfo file, Pointer poll, Pointer events) {
+        long number = file.fh.get();
+        if (handles.get(number) instanceof Handle.OfControl control && control.file() == ControlFile.STATE) {
+            events.putInt(0, watch.poll(number, poll));
+        } else {
+            events.putInt(0, StateWatch.POLLIN | StateWatch.POLLRDNORM | StateWatch.POLLOUT | StateWatch.POLLWRNORM);
+            watch.forget(poll);
+        }
+        return 0;
+    }
+}

@@ -1,0 +1,36 @@
+package org.kexecfs.mount;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import jnr.constants.platform.linux.Errno;
+import org.kexecfs.posix.ErrnoException;
+
+/** Where this host's kexecfs keeps what must not outlive a boot: locks, and by default the emulation. */
+public final class RuntimeDirectory {
+    private static final Path SYSTEM = Path.of("/run");
+
+    private RuntimeDirectory() {}
+
+    /** {@code /run/kexecfs} for root, {@code $XDG_RUNTIME_DIR/kexecfs} for everyone else. */
+    public static Path path() {
+        String user = System.getenv("XDG_RUNTIME_DIR");
+        boolean system = Files.isWritable(SYSTEM) || user == null || user.isEmpty();
+        return (system ? SYSTEM : Path.of(user)).resolve("kexecfs");
+    }
+
+    /**
+     * A directory that is there and is its owner's alone; made if need be.
+     *
+     * @throws ErrnoException EACCES if it cannot be made
+     */
+    static Path make(Path directory) {
+        try {
+            return Files.createDirectories(
+                    directory, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+        } catch (IOException e) {
+            throw new ErrnoException(Errno.EACCES, directory + " cannot be made: " + e.getMessage());
+        }
+    }
+}

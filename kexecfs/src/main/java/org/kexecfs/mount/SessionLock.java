@@ -1,0 +1,78 @@
+package org.kexecfs.mount;
+
+import java.net.URLEncoder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import jnr.constants.platform.linux.Errno;
+import org.kexecfs.posix.ErrnoException;
+import org.kexecfs.posix.Fd;
+import org.kexecfs.posix.FileStatus;
+
+/**
+ * One live mount per session and host: a file that is locked while the session is mounted, and says where.
+ *
+ * <p>The kernel lets the lock go when the process ends, however it ends; the file is taken away by whoever unmounts.
+ */
+public final class SessionLock implements AutoCloseable {
+    private final Path path;
+    private final Fd file;
+
+    private SessionLock(Path path, Fd file) {
+        this.path = path;
+        this.file = file;
+    }
+
+    /**
+     * Takes the lock of a session.
+     *
+     * @param session its name
+     * @param options tell the backend: a session of an emulation is another than the device's of the same name
+     * @param directory where it will be mounted
+     * @throws ErrnoException EBUSY, with where it is mounted, if it is
+     */
+    public static SessionLock take(String session, MountOptions options, Path directory) {
+        Path backend = options.emulate().orElseGet(RuntimeDirectory::path);
+        Path path = RuntimeDirectory.make(backend.resolve("mounted"))
+                .resolve(URLEncoder.encode(session, StandardCharsets.UTF_8));
+        while (true) {
+            Fd file = Fd.open(path.toString(), Fd.O_RDWR | Fd.O_CREAT, 0600);
+            if (!file.tryLock()) {
+                byte[] where = new byte[4096];
+                int length = file.pread(where, 0);
+                file.close();
+                throw new ErrnoException(
+                        Errno.EBUSY,
+                        "session " + session + " is mounted already, at "
+                                + new String(where, 0, length, StandardCharsets.UTF_8)
+                                + "; bind-mount that, or umount it first");
+            }
+            if (isAt(path, file)) {
+                file.truncate(0);
+                file.pwrite(Fd.utf8(directory + " by process " + ProcessHandle.current().pid()), 0);
+                return new SessionLock(path, file);
+            }
+            // Whoever had it took the file away between our open and our lock.
+            file.close();
+        }
+    }
+
+    private static boolean isAt(Path path, Fd file) {
+        try {
+            return FileStatus.of(path.toString()).id().equals(file.status().id());
+        } catch (ErrnoException e) {
+            return false;
+        }
+    }
+
+    @Override
+    public void close() {
+        try {
+            java.nio.file.Files.deleteIfExists(path);
+        } catch (java.io.IOException e) {
+            // A file without a lock keeps nobody from mounting.
+            return;
+        } finally {
+            file.close();
+        }
+    }
+}
