@@ -224,7 +224,7 @@ facts() { # DIR
 
 # The kernel writes of its own accord where something went wrong in it.
 kernel_is_content() {
-    equal "" "$(dmesg | grep -E 'WARNING|BUG:|KHO: .*[Ff]ail|luo.*[Ff]ail|Unable to')"
+    equal "" "$(dmesg | grep -E 'WARNING:|BUG:|(KHO|kho|luo)[a-z_]*: .*([Ff]ail|[Uu]nable)')"
 }
 
 # SHA-256 sums of the contents.
