@@ -1,4 +1,62 @@
 package org.kexecfs.tool;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import org.kexecfs.luo.EmulatedLiveUpdate;
+import org.kexecfs.mount.MountTable;
+import org.kexecfs.mount.MountTable.MountedSession;
+import org.kexecfs.posix.Mounts;
 import picocli.CommandLine.Command;
-@Command(name = "kexec")
-final class KexecCommand implements Runnable { public void run() {} }
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code kexecfs kexec --emulate DIR}: does to the mounts of an emulation what a kexec does to all. */
+@Command(
+        name = "kexec",
+        description = {
+            "Does what a kexec does, to an emulation of LUO: what is prepared is handed over, the processes that serve its"
+                    + " mounts are killed, and their mounts are gone. Mount the sessions again to have their files back.",
+            "The machine itself goes on. A real kexec is kexec(8)'s: 'kexec -s -l ... && kexec -e'.%n"
+        },
+        footerHeading = "%nExample:%n",
+        footer = "  kexecfs kexec --emulate /tmp/luo")
+final class KexecCommand implements Runnable {
+    @Option(names = "--emulate", required = true, description = "Emulate it: there is no kexec of the machine here.")
+    private boolean emulate;
+
+    @Parameters(paramLabel = "DIR", description = "The emulation's directory, as in 'mount -o emulate=DIR'.")
+    private Path directory;
+
+    @Spec
+    private CommandSpec spec;
+
+    @Override
+    public void run() {
+        if (!Files.isDirectory(directory)) {
+            throw new ToolException(Exit.FAILED, directory + " is no emulation's directory: nothing was mounted with it");
+        }
+        List<MountedSession> before =
+                MountTable.read().stream().filter(KexecCommand::isLive).toList();
+        EmulatedLiveUpdate.Kexec done = new EmulatedLiveUpdate(directory.toAbsolutePath()).kexec();
+        done.holders().forEach(KexecCommand::kill);
+        before.reversed().stream().filter(m -> !isLive(m)).forEach(m -> Mounts.detach(m.directory()));
+        spec.commandLine()
+                .getOut()
+                .println("kexec emulated; handed over: "
+                        + (done.sessions().isEmpty() ? "nothing" : String.join(", ", done.sessions())));
+    }
+
+    private static boolean isLive(MountedSession mount) {
+        return !SessionInfo.isDead(mount.directory());
+    }
+
+    private static void kill(int pid) {
+        Optional<ProcessHandle> process = ProcessHandle.of(pid);
+        process.ifPresent(ProcessHandle::destroyForcibly);
+        process.ifPresent(p -> p.onExit().join());
+    }
+}
