@@ -3,7 +3,6 @@ package org.kexecfs.fuse;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
-import java.util.stream.Stream;
 import jnr.constants.platform.linux.Errno;
 import jnr.ffi.Memory;
 import jnr.ffi.Pointer;
@@ -47,6 +46,7 @@ final class FuseChannel implements AutoCloseable {
     private final Pointer channel;
     private final Pointer instance;
     private final Pointer session;
+    private final OpenNodes openNodes = new OpenNodes();
     private final CountDownLatch readers;
 
     private FuseChannel(Fd device, FuseOperations operations, List<String> options, int threads) {
@@ -54,11 +54,9 @@ final class FuseChannel implements AutoCloseable {
         this.operations = operations;
         this.readers = new CountDownLatch(threads);
         this.channel = fuse.fuse_chan_new(channelOperations(), device.number(), BUFFER_SIZE, null);
-        List<String> arguments = Stream.concat(Stream.of("kexecfs"), options.stream().flatMap(o -> Stream.of("-o", o)))
-                .toList();
-        this.instance = fuse.fuse_new(
+        this.instance = LibFuse.fuseNew().create(
                 channel,
-                fuseArgs(arguments),
+                fuseArgs(List.of("kexecfs", "-o", String.join(",", options))),
                 Struct.getMemory(operations),
                 Struct.size(operations),
                 null);
@@ -128,6 +126,7 @@ final class FuseChannel implements AutoCloseable {
                     return;
                 }
                 buffer.putLong(0, size);
+                openNodes.request(request);
                 fuse.fuse_session_process_buf(session, buffer, channel);
             }
         } finally {
@@ -156,6 +155,7 @@ final class FuseChannel implements AutoCloseable {
     private int send(Pointer vector, long count) {
         try {
             device.writev(vector, (int) count);
+            openNodes.reply(vector, (int) count);
             return 0;
         } catch (ErrnoException e) {
             // ENOENT: whoever asked was interrupted, or the mount has ended.

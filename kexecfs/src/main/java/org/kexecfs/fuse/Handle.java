@@ -10,6 +10,9 @@ sealed interface Handle {
     /** An entry. */
     record OfEntry(OpenFile file) implements Handle {}
 
+    /** A directory, as its path was when it was opened. */
+    record OfDirectory(Target target) implements Handle {}
+
     /**
      * A control file. Its content is taken when it is read from the start, so that what is read in pieces is of one
      * moment, and a reader that rewinds sees what is new.

@@ -64,8 +64,9 @@ final class KexecFs implements AutoCloseable {
         o.getattr.set((path, status) -> answer(() -> getattr(target(path), status)));
         o.fgetattr.set((path, status, file) -> answer(() -> fgetattr(info(file), status)));
         o.readlink.set((path, buffer, size) -> answer(() -> readlink(target(path), buffer, size)));
-        o.readdir.set((path, buffer, filler, offset, file) -> answer(() -> readdir(target(path), buffer, filler)));
-        o.opendir.set((path, file) -> 0);
+        o.opendir.set((path, file) -> answer(() -> opendir(target(path), info(file))));
+        o.readdir.set((path, buffer, filler, offset, file) -> answer(() -> readdir(info(file), buffer, filler)));
+        o.releasedir.set((path, file) -> answer(() -> release(info(file))));
         o.mknod.set((path, mode, device) -> answer(() -> mknod(path(path), mode)));
         o.create.set((path, mode, file) -> answer(() -> create(path(path), mode, info(file))));
         o.open.set((path, file) -> answer(() -> open(target(path), info(file))));
@@ -190,6 +191,7 @@ final class KexecFs implements AutoCloseable {
         switch (handles.get(file.fh.get())) {
             case Handle.OfEntry entry -> fill(stat, entry.file().stat());
             case Handle.OfControl open -> fill(stat, open.file());
+            case Handle.OfDirectory directory -> throw isDirectory();
         }
         return 0;
     }
@@ -262,12 +264,20 @@ final class KexecFs implements AutoCloseable {
 
     // ---- directories
 
-    private int readdir(Target target, Pointer buffer, Pointer filler) {
+    private int opendir(Target target, FuseFileInfo file) {
+        file.fh.set(handles.add(new Handle.OfDirectory(target)));
+        return 0;
+    }
+
+    private int readdir(FuseFileInfo info, Pointer buffer, Pointer filler) {
+        if (!(handles.get(info.fh.get()) instanceof Handle.OfDirectory directory)) {
+            throw notDirectory();
+        }
         ClosureHelper helper = ClosureHelper.getInstance();
         FuseFillDir fill = helper.getNativeConveter(FuseFillDir.class).fromNative(filler, helper.getFromNativeContext());
         add(fill, buffer, Fd.utf8("."));
         add(fill, buffer, Fd.utf8(".."));
-        switch (target) {
+        switch (directory.target()) {
             case Target.InSession entry -> {
                 session.list(entry.path()).keySet().forEach(name -> add(fill, buffer, name.bytes()));
                 if (entry.path().isRoot()) {
@@ -285,6 +295,10 @@ final class KexecFs implements AutoCloseable {
             case Target.Source source -> throw notDirectory();
         }
         return 0;
+    }
+
+    private static ErrnoException isDirectory() {
+        return new ErrnoException(Errno.EISDIR, "a directory");
     }
 
     private static ErrnoException notDirectory() {
@@ -391,6 +405,7 @@ final class KexecFs implements AutoCloseable {
                 }
                 yield control.read(buffer, size, offset);
             }
+            case Handle.OfDirectory directory -> throw isDirectory();
         };
     }
 
@@ -409,6 +424,7 @@ final class KexecFs implements AutoCloseable {
                 control.file().write(session, new String(text, java.nio.charset.StandardCharsets.UTF_8));
                 yield (int) size;
             }
+            case Handle.OfDirectory directory -> throw isDirectory();
         };
     }
 

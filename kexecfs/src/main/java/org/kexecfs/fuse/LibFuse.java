@@ -4,6 +4,7 @@ import jnr.ffi.LibraryLoader;
 import jnr.ffi.Pointer;
 import jnr.ffi.Runtime;
 import jnr.ffi.annotations.Delegate;
+import jnr.ffi.provider.jffi.ClosureHelper;
 import jnr.ffi.types.size_t;
 import ru.serce.jnrfuse.struct.FuseContext;
 
@@ -14,6 +15,9 @@ import ru.serce.jnrfuse.struct.FuseContext;
  * <p>Public only because jnr-ffi implements it from another class loader.
  */
 public interface LibFuse {
+    /** By its soname: libfuse.so belongs to the development package, and may be libfuse 3's. */
+    String FILE = "libfuse.so.2";
+
     /** fuse_chan_ops.receive: never called, for {@link FuseChannel} reads the requests itself. */
     interface Receive {
         @Delegate
@@ -32,9 +36,20 @@ public interface LibFuse {
         void destroy(Pointer channel);
     }
 
-    Pointer fuse_chan_new(Pointer operations, int fd, @size_t long bufferSize, Pointer data);
+    /** fuse_new(channel, arguments, operations, size of operations, data): a pointer to the filesystem, or null. */
+    interface New {
+        @Delegate
+        Pointer create(Pointer channel, Pointer arguments, Pointer operations, @size_t long size, Pointer data);
+    }
 
-    Pointer fuse_new(Pointer channel, Pointer arguments, Pointer operations, @size_t long size, Pointer data);
+    /** The dynamic linker, for a symbol of which the library has several versions. */
+    interface Linker {
+        Pointer dlopen(String file, int flags);
+
+        Pointer dlvsym(Pointer library, String symbol, String version);
+    }
+
+    Pointer fuse_chan_new(Pointer operations, int fd, @size_t long bufferSize, Pointer data);
 
     Pointer fuse_get_session(Pointer fuse);
 
@@ -57,6 +72,18 @@ public interface LibFuse {
         return Loaded.get();
     }
 
+    /**
+     * fuse_new, as of FUSE_2.6: without a version the linker gives that of libfuse 2.1, which takes other arguments.
+     * Call it only after a callback was made: jnr-fuse's helper finds its class loader by that.
+     */
+    static New fuseNew() {
+        Linker linker = LibraryLoader.create(Linker.class).failImmediately().load("c");
+        Pointer library = linker.dlopen(FILE, 1);
+        ClosureHelper helper = ClosureHelper.getInstance();
+        return helper.getNativeConveter(New.class)
+                .fromNative(linker.dlvsym(library, "fuse_new", "FUSE_2.6"), helper.getFromNativeContext());
+    }
+
     /** The runtime that this library's memory belongs to. */
     static Runtime runtime() {
         return Runtime.getRuntime(load());
@@ -70,8 +97,7 @@ public interface LibFuse {
 
         private static LibFuse find() {
             try {
-                // By its soname: libfuse.so belongs to the development package, and may be libfuse 3's.
-                return LibraryLoader.create(LibFuse.class).failImmediately().load("libfuse.so.2");
+                return LibraryLoader.create(LibFuse.class).failImmediately().load(FILE);
             } catch (UnsatisfiedLinkError e) {
                 return null;
             }
@@ -81,7 +107,7 @@ public interface LibFuse {
             if (LIBRARY == null) {
                 throw new org.kexecfs.posix.ErrnoException(
                         jnr.constants.platform.linux.Errno.ENOENT,
-                        "libfuse.so.2 cannot be loaded; install Debian's libfuse2 (libfuse2t64 from Debian 13 on)");
+                        FILE + " cannot be loaded; install Debian's libfuse2 (libfuse2t64 from Debian 13 on)");
             }
             return LIBRARY;
         }

@@ -33,7 +33,7 @@ final class PtraceRule {
      */
     static void check(ProcessStatus caller, Pidfd target) {
         ProcessStatus other = ProcessStatus.read(target.pid());
-        boolean may = other.tgid() == caller.tgid() || mayAttach(caller, other);
+        boolean may = other.tgid() == caller.tgid() || mayWeSee(other) && mayAttach(caller, other);
         if (!target.isAlive()) {
             // What was read may have been about another process that has its number now.
             throw new ErrnoException(Errno.ENOENT, "process " + target.pid() + " has ended");
@@ -41,6 +41,19 @@ final class PtraceRule {
         if (!may) {
             throw new ErrnoException(
                     Errno.EPERM, "process " + caller.tgid() + " may not reach the open files of process " + other.tgid());
+        }
+    }
+
+    /** What is closed even to us, who serve the mount, is closed to our callers. */
+    private static boolean mayWeSee(ProcessStatus other) {
+        try {
+            Namespace.user(other.tgid());
+            return true;
+        } catch (ErrnoException e) {
+            if (e.is(Errno.EACCES, Errno.EPERM)) {
+                return false;
+            }
+            throw e;
         }
     }
 
