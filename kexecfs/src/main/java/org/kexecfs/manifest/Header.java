@@ -1,7 +1,5 @@
 package org.kexecfs.manifest;
 
-import com.google.protobuf.ByteString;
-import com.google.protobuf.InvalidProtocolBufferException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Objects;
@@ -9,108 +7,117 @@ import jnr.constants.platform.linux.Errno;
 import org.kexecfs.posix.ErrnoException;
 
 /**
- * The first record of a manifest: in which format it is, who may read it, and whose it is. It keeps fields of newer writers when it
- * is written again.
+ * The first record of a manifest, message Header of manifest.proto: in which format it is, who may read it, and whose it is.
  *
- * @param record as it was read, or is to be written
+ * @param format the format's number, 1 or more
+ * @param oldestReader the oldest format whose readers understand it, 1 to {@code format}
+ * @param writer who wrote it, for people
+ * @param session the session's name
+ * @param nextToken every token of the session when it was written is below it, 1 to {@link Bounds#TOKEN} + 1
+ * @param unknown fields of a newer writer, kept when the header is written again
  */
-record Header(Wire.Header record) {
-    private static final String THIS = "kexecfs "
-            + Objects.requireNonNullElse(Header.class.getPackage().getImplementationVersion(), "(unpackaged)");
+record Header(long format, long oldestReader, Bytes writer, Bytes session, long nextToken, Bytes unknown) {
+    /** This build, as a writer. */
+    static final Bytes THIS = Bytes.of("kexecfs "
+            + Objects.requireNonNullElse(Header.class.getPackage().getImplementationVersion(), "(unpackaged)"));
+
+    private static final int FORMAT = 1;
+    private static final int OLDEST_READER = 2;
+    private static final int WRITER = 3;
+    private static final int SESSION = 4;
+    private static final int NEXT_TOKEN = 5;
 
     /**
      * The header of a new session.
      *
      * @param session its name; EINVAL if it is none
      */
-    static Header of(String session) {
+    static Header of(String session, Format format) {
         byte[] name = session.getBytes(StandardCharsets.UTF_8);
         if (name.length > Bounds.SESSION) {
             throw new ErrnoException(
                     Errno.EINVAL,
                     "a session's name of " + name.length + " bytes, and " + Bounds.SESSION + " are the most");
         }
-        return new Header(Wire.Header.newBuilder()
-                .setSession(ByteString.copyFrom(Name.of(name).bytes()))
-                .build());
+        return new Header(
+                format.number(),
+                format.oldestReader(),
+                THIS,
+                Bytes.of(Name.of(name).bytes()),
+                1,
+                Bytes.EMPTY);
     }
 
-    /** The same, as it begins a log that this build writes. */
-    Header written(Format format, long nextToken) {
-        return new Header(record.toBuilder()
-                .setFormat(format.number())
-                .setOldestReader(format.oldestReader())
-                .setWriter(THIS)
-                .setNextToken(nextToken)
-                .build());
+    /** The same session's, as it begins a log that this build writes now. */
+    Header rewritten(Format newFormat, long newNextToken) {
+        return new Header(newFormat.number(), newFormat.oldestReader(), THIS, session, newNextToken, unknown);
+    }
+
+    /** The header as a frame's payload. */
+    byte[] encode() {
+        return new FieldWriter()
+                .uint(FORMAT, format)
+                .uint(OLDEST_READER, oldestReader)
+                .bytes(WRITER, writer.toArray())
+                .bytes(SESSION, session.toArray())
+                .uint(NEXT_TOKEN, nextToken)
+                .whole(unknown)
+                .toArray();
     }
 
     /**
      * Reads a header.
      *
-     * @param session the name that it must have
-     * @throws Damage if it is none, of another session, or of a format that is not understood
+     * @param expected the session's name that it must have
+     * @throws Damage if it is none, of a format that is not understood, or of another session
      */
-    static Header read(ByteBuffer payload, String session) throws Damage {
-        Wire.Header record;
-        try {
-            record = Wire.Header.parseFrom(payload);
-        } catch (InvalidProtocolBufferException e) {
-            throw new Damage("it is no header: " + e.getMessage());
-        }
-        Header header = new Header(record);
+    static Header read(ByteBuffer payload, String expected) throws Damage {
+        Header header = decode(new FieldReader(payload));
         header.checkFormat();
-        header.checkSession(session);
-        if (record.getNextToken() < 1 || record.getNextToken() > Bounds.TOKEN + 1) {
-            throw new Damage("its next token is " + Long.toUnsignedString(record.getNextToken()));
+        if (!header.session.equals(Bytes.of(expected))) {
+            throw new Damage("it is the manifest of session '" + header.session + "'");
+        }
+        if (header.nextToken < 1 || header.nextToken > Bounds.TOKEN + 1) {
+            throw new Damage("its next token is " + Long.toUnsignedString(header.nextToken));
         }
         return header;
     }
 
     /** The format to go on writing in: its own, or the newest that this build has. */
-    Format format() {
-        boolean newer = Integer.compareUnsigned(record.getFormat(), Format.NEWEST.number()) > 0;
-        return newer ? Format.NEWEST : Format.of(record.getFormat());
+    Format toWrite() {
+        return format > Format.NEWEST.number() ? Format.NEWEST : Format.of((int) format);
     }
 
-    /** The session's name. */
-    String session() {
-        return record.getSession().toStringUtf8();
-    }
-
-    /** Every token of the session when it was written is below it. */
-    long nextToken() {
-        return record.getNextToken();
+    private static Header decode(FieldReader fields) throws Damage {
+        long format = 0;
+        long oldestReader = 0;
+        Bytes writer = Bytes.EMPTY;
+        Bytes session = Bytes.EMPTY;
+        long nextToken = 0;
+        FieldWriter unknown = new FieldWriter();
+        while (fields.next()) {
+            switch (fields.number()) {
+                case FORMAT -> format = fields.uint32();
+                case OLDEST_READER -> oldestReader = fields.uint32();
+                case WRITER -> writer = fields.bytes();
+                case SESSION -> session = fields.bytes();
+                case NEXT_TOKEN -> nextToken = fields.uint64();
+                default -> unknown.whole(fields.whole());
+            }
+        }
+        return new Header(format, oldestReader, writer, session, nextToken, Bytes.of(unknown.toArray()));
     }
 
     private void checkFormat() throws Damage {
-        int format = record.getFormat();
-        int oldest = record.getOldestReader();
-        if (oldest < 1 || Integer.compareUnsigned(format, oldest) < 0) {
-            throw new Damage("it names no format (" + told(format) + ", oldest reader " + told(oldest) + ")");
+        if (oldestReader < 1 || format < oldestReader) {
+            throw new Damage("it names no format (" + format + ", oldest reader " + oldestReader + ")");
         }
-        if (Integer.compareUnsigned(oldest, Format.NEWEST.number()) > 0) {
-            throw new Damage("'" + text(record.getWriter()) + "' wrote it in format " + told(format)
-                    + ", which takes a reader of format "
-                    + told(oldest) + ", and this is " + THIS + ", which reads up to " + Format.NEWEST.number()
+        int ours = Format.NEWEST.number();
+        if (oldestReader > ours) {
+            throw new Damage("'" + writer + "' wrote it in format " + format + ", which takes a reader of format "
+                    + oldestReader + ", and this is " + THIS + ", which reads up to " + ours
                     + ": mount the session with the kexecfs that wrote it or a newer one, or have that one write format "
-                    + Format.NEWEST.number() + " before the next kexec");
+                    + ours + " before the next kexec");
         }
-    }
-
-    private void checkSession(String session) throws Damage {
-        if (!record.getSession().equals(ByteString.copyFromUtf8(session))) {
-            throw new Damage("it is the manifest of session '"
-                    + Escaped.text(record.getSession().toByteArray()) + "'");
-        }
-    }
-
-    private static String told(int number) {
-        return Integer.toUnsignedString(number);
-    }
-
-    private static String text(String untrusted) {
-        return Bytes.of(untrusted.substring(0, Math.min(untrusted.length(), Bounds.NAME)))
-                .toString();
     }
 }

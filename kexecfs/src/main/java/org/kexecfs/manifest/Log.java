@@ -5,7 +5,7 @@ import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
 
 /**
- * The writing end of a log. What is written behind the committed bytes counts for nothing, until the commit word takes it in at
+ * The writing end of a log. What is written behind the committed bytes counts for nothing, until a commit word takes it in at
  * once: so a kill, or a write that fails, leaves the log as it was or with all of it.
  */
 final class Log {
@@ -13,6 +13,7 @@ final class Log {
     private final Pwrite memory;
     private long committed;
     private long written;
+    private boolean settled;
 
     /**
      * A log that is there.
@@ -28,8 +29,9 @@ final class Log {
 
     /** Writes the start of an empty file, and frames behind it, without committing them. */
     void begin(Frames frames) {
-        memory.pwrite(CommitWord.none(), 0);
-        written = CommitWord.END;
+        memory.pwrite(Start.none(), 0);
+        written = Start.END;
+        settled = true;
         write(frames);
     }
 
@@ -42,17 +44,28 @@ final class Log {
 
     /** Makes all that was written count. */
     void commit() {
-        memory.pwrite(CommitWord.of(written), CommitWord.AT);
+        byte[] word = Start.word(written);
+        memory.pwrite(word, Start.WORDS[0]);
         committed = written;
+        memory.pwrite(word, Start.WORDS[1]);
     }
 
     /** Writes frames and makes them count; if that fails, what counted before still does. */
     void append(Frames frames) {
         try {
+            settle();
             write(frames);
             commit();
         } finally {
             written = committed;
+        }
+    }
+
+    /** Has the second word say what counts, before the first is written: a crash may have come between the two. */
+    private void settle() {
+        if (!settled) {
+            memory.pwrite(Start.word(committed), Start.WORDS[1]);
+            settled = true;
         }
     }
 

@@ -14,14 +14,14 @@ final class LogReader {
 
     private final Fd memfd;
     private final long committed;
-    private long next = CommitWord.END;
+    private long next = Start.END;
     private ByteBuffer piece = ByteBuffer.allocate(0);
-    private long pieceAt = CommitWord.END;
+    private long pieceAt = Start.END;
 
     /** Begins with a file's first frame. */
     LogReader(Fd memfd) throws Damage {
         this.memfd = memfd;
-        committed = CommitWord.read(read(0, CommitWord.END));
+        committed = Start.read(read(0, Start.END));
     }
 
     /** How many bytes of the file count. */

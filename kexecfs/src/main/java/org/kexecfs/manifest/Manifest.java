@@ -1,5 +1,6 @@
 package org.kexecfs.manifest;
 
+import java.nio.charset.StandardCharsets;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
@@ -25,7 +26,6 @@ import org.kexecfs.posix.Fd;
  * </ol>
  */
 public final class Manifest implements AutoCloseable {
-    private static final long FIRST_TOKEN = 1;
     private static final int COMPACT_FROM = 64 << 10;
     private static final int PIECE = 1 << 20;
 
@@ -70,7 +70,7 @@ public final class Manifest implements AutoCloseable {
      * @throws ErrnoException EINVAL for the name; EMFILE, ENFILE, ENOMEM
      */
     public static Manifest create(String session, Format format) {
-        Header header = Header.of(session).written(format, FIRST_TOKEN);
+        Header header = Header.of(session, format);
         Fd memfd = memfd(session);
         return begin(memfd, memfd::pwrite, header, List.of(), Stream.empty());
     }
@@ -108,7 +108,7 @@ public final class Manifest implements AutoCloseable {
     static Manifest begin(Fd memfd, Pwrite memory, Header header, List<byte[]> kept, Stream<Change> state) {
         return orClose(memfd, () -> {
             Log log = new Log(memfd, memory, 0);
-            log.begin(new Frames().add(header.record().toByteArray()));
+            log.begin(new Frames().add(header.encode()));
             Frames frames = new Frames();
             kept.forEach(frames::add);
             long nextToken = header.nextToken();
@@ -167,7 +167,7 @@ public final class Manifest implements AutoCloseable {
 
     /** A second manifest in the format of this one, or the newest if that is unknown; see {@link #compacted(Stream, Format)}. */
     public Manifest compacted(Stream<Change> snapshot) {
-        return compacted(snapshot, header.format());
+        return compacted(snapshot, header.toWrite());
     }
 
     /**
@@ -179,8 +179,8 @@ public final class Manifest implements AutoCloseable {
      * @throws ErrnoException as {@link #create} and {@link #append}
      */
     public Manifest compacted(Stream<Change> snapshot, Format format) {
-        Fd fresh = memfd(header.session());
-        return begin(fresh, fresh::pwrite, header.written(format, nextToken), kept, snapshot);
+        Fd fresh = memfd(new String(header.session().toArray(), StandardCharsets.UTF_8));
+        return begin(fresh, fresh::pwrite, header.rewritten(format, nextToken), kept, snapshot);
     }
 
     /**

@@ -19,7 +19,7 @@ final class Recovery {
 
     private Recovery(String session) {
         this.session = session;
-        this.header = Header.of(session).written(Format.NEWEST, nextToken);
+        this.header = Header.of(session, Format.NEWEST);
     }
 
     /**
@@ -82,12 +82,12 @@ final class Recovery {
     }
 
     private void take(ByteBuffer payload, Consumer<Change> apply) throws Damage {
-        Wire.Change record = Records.parse(payload.duplicate());
-        if (!Records.isKnown(record)) {
-            keep(record, payload);
+        Optional<Change> known = Records.decode(payload);
+        if (known.isEmpty()) {
+            keep(payload);
             return;
         }
-        Change change = Records.decode(record);
+        Change change = known.get();
         try {
             apply.accept(change);
         } catch (BrokenChange e) {
@@ -96,10 +96,7 @@ final class Recovery {
         nextToken = Math.max(nextToken, change.used() + 1);
     }
 
-    private void keep(Wire.Change record, ByteBuffer payload) throws Damage {
-        if (record.getCritical()) {
-            throw new Damage("it is a change that only a newer kexecfs knows, and that one says that it must be known");
-        }
+    private void keep(ByteBuffer payload) throws Damage {
         keptBytes += payload.remaining();
         if (keptBytes > Bounds.UNKNOWN_CHANGES) {
             throw new Damage(

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.BiConsumer;
 import net.jqwik.api.Arbitrary;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
@@ -14,10 +15,7 @@ import net.jqwik.api.Provide;
 import org.junit.jupiter.api.Test;
 import org.kexecfs.posix.Fd;
 
-/**
- * A kill, at any write, and within any write but the commit word's: 8 bytes at a multiple of 8, which nothing can split. Every file
- * that it can leave is tried.
- */
+/** A kill, before, between and at any byte within the writes to a manifest: every file that it can leave is tried. */
 class KillTest {
     private static final List<List<Change>> HISTORY = List.of(
             Changes.newFile(1, "a"),
@@ -26,100 +24,124 @@ class KillTest {
             List.of(new Change.Put(Node.of(1, Kind.FILE, 0, 0, 0600, Changes.NOON, false)
                     .withXattr(Bytes.of("user.comment"), Bytes.of("value")))),
             List.of(new Change.Remove(1)));
+    private static final List<Change> MORE = List.of(Changes.file(3));
 
     @Test
     void leavesAllOfAnAppendOrNone() {
-        everyKill(HISTORY);
+        everyKill(HISTORY, KillTest::goesOn);
     }
 
-    @Property(tries = 30)
+    @Property(tries = 100)
     void leavesAllOfAnyAppendOrNone(@ForAll("histories") List<List<Change>> history) {
-        everyKill(history);
+        everyKill(history, KillTest::goesOn);
+    }
+
+    @Test
+    void leavesThatAgainIfItComesTwice() {
+        everyKill(HISTORY.subList(0, 3), KillTest::everyKillOfOneMore);
     }
 
     @Provide
     Arbitrary<List<List<Change>>> histories() {
-        return Changes.any().list().ofMaxSize(3).list().ofMaxSize(3);
+        return Changes.any().list().ofMinSize(1).ofMaxSize(3).list().ofMaxSize(3);
     }
 
-    private static void everyKill(List<List<Change>> history) {
+    @Test
+    void leavesNoManifestOrAnEmptyOneWhileItIsMade() {
+        Recorder memory = new Recorder();
+        try (Manifest _ = memory.begin(Changes.file(1))) {
+            everyFile(Raw.memfd(new byte[0]), memory.writes(), (committed, memfd) -> {
+                try (Read read = Read.of(memfd)) {
+                    assertEquals(committed, read.damage().isEmpty());
+                    assertEquals(committed ? List.of(Changes.file(1)) : List.of(), read.changes());
+                }
+            });
+        }
+    }
+
+    /** Whatever a kill during one of these appends leaves is handed on, with what it must be read as. */
+    private static void everyKill(List<List<Change>> history, BiConsumer<List<Change>, Fd> left) {
         Recorder memory = new Recorder();
         List<Change> known = new ArrayList<>();
         try (Manifest manifest = memory.begin()) {
-            int created = memory.writes().size();
-            for (int killed = 0; killed < created; killed++) {
-                beforeItWasThere(memory, killed);
-            }
             for (List<Change> append : history) {
-                int before = memory.writes().size();
+                Fd before = Raw.memfd(Raw.bytes(manifest.memfd()));
+                memory.writes().clear();
                 manifest.append(append);
-                List<Recorder.Write> writes =
-                        memory.writes().subList(before, memory.writes().size());
-                assertEquals(2, writes.size(), "the frames, then the word");
-                assertEquals(8, writes.getLast().offset());
-                assertEquals(8, writes.getLast().bytes().length);
-                for (int cut = 0; cut <= writes.getFirst().bytes().length; cut++) {
-                    leaves(known, memory, before, cut);
-                }
+                everyKill(known, append, before, memory.writes(), left);
                 known.addAll(append);
-                leaves(known, memory, before + 2, 0);
             }
         }
     }
 
-    /** With the writes before {@code whole}, and {@code cut} bytes of that one, {@code expected} is read, and it goes on from there. */
-    private static void leaves(List<Change> expected, Recorder memory, int whole, int cut) {
-        try (Read read = Read.of(replay(memory, whole, cut))) {
+    private static void everyKill(
+            List<Change> known,
+            List<Change> append,
+            Fd before,
+            List<Recorder.Write> writes,
+            BiConsumer<List<Change>, Fd> left) {
+        List<Change> all = new ArrayList<>(known);
+        all.addAll(append);
+        everyFile(before, writes, (committed, memfd) -> left.accept(committed ? all : known, memfd));
+    }
+
+    /** What was left is read as expected, and takes another append. */
+    private static void goesOn(List<Change> expected, Fd left) {
+        try (Read read = Read.of(left)) {
             assertEquals(Optional.empty(), read.damage());
             assertEquals(expected, read.changes());
-            List<Change> more = Changes.newFile(1, "after the crash");
-            read.manifest().append(more);
+            read.manifest().append(MORE);
             try (Read again = Read.again(read.manifest())) {
                 List<Change> all = new ArrayList<>(expected);
-                all.addAll(more);
+                all.addAll(MORE);
                 assertEquals(Optional.empty(), again.damage());
                 assertEquals(all, again.changes());
             }
         }
     }
 
-    /** A kill while a manifest is made (or a compacted one: the old one is whole until then) leaves what is told to be none. */
-    private static void beforeItWasThere(Recorder memory, int killed) {
-        for (int cut = 0; cut < memory.writes().get(killed).bytes().length; cut++) {
-            try (Read read = Read.of(replay(memory, killed, cut))) {
-                assertEquals(List.of(), read.changes());
-                assertTrue(
-                        read.damage().isPresent() || killed == memory.writes().size() - 1);
-            }
-        }
-    }
-
-    @Test
-    void evenAWordThatWasSplitIsNoticed() {
-        Recorder memory = new Recorder();
-        try (Manifest manifest = memory.begin()) {
-            manifest.append(HISTORY.getFirst());
-            manifest.append(HISTORY.get(1));
-            int word = memory.writes().size() - 1;
-            byte[] before = Raw.bytes(replay(memory, word, 0));
-            byte[] after = Raw.bytes(replay(memory, word + 1, 0));
-            for (int cut = 0; cut <= 8; cut++) {
-                byte[] torn = Raw.bytes(replay(memory, word, cut));
-                try (Read read = Read.of(torn)) {
-                    boolean whole = Arrays.equals(torn, before) || Arrays.equals(torn, after);
-                    assertEquals(whole, read.damage().isEmpty(), "after " + cut + " bytes of the word");
+    /** What was left takes another append, and that one is killed as well. */
+    private static void everyKillOfOneMore(List<Change> expected, Fd left) {
+        Fd before = Raw.memfd(Raw.bytes(left));
+        Recorder memory = new Recorder(left);
+        try (Manifest manifest = memory.read()) {
+            manifest.append(MORE);
+            everyKill(expected, MORE, before, memory.writes(), (twice, memfd) -> {
+                try (Read read = Read.of(memfd)) {
+                    assertEquals(Optional.empty(), read.damage());
+                    assertEquals(twice, read.changes());
                 }
-            }
+            });
         }
     }
 
-    private static Fd replay(Recorder memory, int whole, int cut) {
-        Fd memfd = Fd.memfd("kexecfs:replayed");
-        memory.writes().stream().limit(whole).forEach(w -> memfd.pwrite(w.bytes(), w.offset()));
-        if (cut > 0) {
-            Recorder.Write last = memory.writes().get(whole);
-            memfd.pwrite(Arrays.copyOf(last.bytes(), cut), last.offset());
+    /**
+     * The files that a kill during {@code writes} to {@code before} leaves, each with whether the append counts: it does once the whole of
+     * the first commit word that takes it in is there.
+     */
+    private static void everyFile(Fd before, List<Recorder.Write> writes, BiConsumer<Boolean, Fd> each) {
+        byte[] start = Raw.bytes(before);
+        before.close();
+        byte[] end = start;
+        for (Recorder.Write write : writes) {
+            end = written(end, write, write.bytes().length);
         }
-        return memfd;
+        byte[] word = Arrays.copyOfRange(end, 8, 16);
+        byte[] bytes = start;
+        for (Recorder.Write write : writes) {
+            for (int cut = 0; cut <= write.bytes().length; cut++) {
+                byte[] left = written(bytes, write, cut);
+                boolean committed = left.length >= 16 && Arrays.equals(left, 8, 16, word, 0, 8);
+                each.accept(committed, Raw.memfd(left));
+            }
+            bytes = written(bytes, write, write.bytes().length);
+        }
+        assertTrue(Arrays.equals(end, bytes));
+    }
+
+    private static byte[] written(byte[] file, Recorder.Write write, int cut) {
+        byte[] written = Arrays.copyOf(file, Math.max(file.length, (int) write.offset() + cut));
+        System.arraycopy(write.bytes(), 0, written, (int) write.offset(), cut);
+        return written;
     }
 }

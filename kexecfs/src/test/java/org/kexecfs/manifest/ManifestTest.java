@@ -237,7 +237,7 @@ class ManifestTest {
         try (Manifest manifest = Manifest.create("other");
                 Read read = Read.again(manifest)) {
             assertEquals(
-                    "manifest of session 'vm1', record at byte 16: it is the manifest of session 'other'",
+                    "manifest of session 'vm1', record at byte 24: it is the manifest of session 'other'",
                     read.damage().orElseThrow());
         }
     }

@@ -19,13 +19,14 @@ final class Raw {
     /** A whole, committed log of these payloads. */
     static byte[] log(byte[]... payloads) {
         byte[] frames = concat(Arrays.stream(payloads).map(Raw::frame).toArray(byte[][]::new));
-        return concat(start(16 + frames.length), frames);
+        return concat(start(24 + frames.length), frames);
     }
 
-    /** The first 16 bytes of a log of which {@code committed} bytes count. */
+    /** The first 24 bytes of a log of which {@code committed} bytes count. */
     static byte[] start(long committed) {
-        ByteBuffer start = little(16).put(MAGIC).putInt((int) committed);
-        return start.putInt(crc(Arrays.copyOf(start.array(), 12))).array();
+        byte[] length = little(4).putInt((int) committed).array();
+        byte[] word = concat(length, little(4).putInt(crc(length)).array());
+        return concat(MAGIC, word, word);
     }
 
     static byte[] frame(byte[] payload) {
@@ -39,7 +40,7 @@ final class Raw {
         ByteBuffer in = ByteBuffer.wrap(log).order(ByteOrder.LITTLE_ENDIAN);
         int committed = in.getInt(8);
         List<byte[]> payloads = new ArrayList<>();
-        in.position(16);
+        in.position(24);
         while (in.position() < committed) {
             byte[] payload = new byte[in.getInt()];
             in.getInt();

@@ -10,8 +10,18 @@ final class Recorder implements Pwrite {
     /** One pwrite(2). */
     record Write(byte[] bytes, long offset) {}
 
-    private final Fd memfd = Fd.memfd("kexecfs:test");
+    private final Fd memfd;
     private final List<Write> writes = new ArrayList<>();
+
+    /** Writes to a new memfd. */
+    Recorder() {
+        this(Fd.memfd("kexecfs:test"));
+    }
+
+    /** Writes to a memfd that is there. */
+    Recorder(Fd memfd) {
+        this.memfd = memfd;
+    }
 
     @Override
     public void pwrite(byte[] bytes, long offset) {
@@ -21,8 +31,13 @@ final class Recorder implements Pwrite {
 
     /** A new manifest in it. */
     Manifest begin(Change... state) {
-        Header header = Header.of(Read.SESSION).written(Format.V1, 1);
+        Header header = Header.of(Read.SESSION, Format.V1);
         return Manifest.begin(memfd, this, header, List.of(), Stream.of(state));
+    }
+
+    /** The manifest that is in it. */
+    Manifest read() {
+        return Manifest.read(memfd, this, Read.SESSION, _ -> {}).manifest();
     }
 
     /** All writes so far, in their order. */
