@@ -86,7 +86,8 @@ public final class DeviceLiveUpdate implements LiveUpdate {
                                 + " ms, and only one may (`fuser -v " + path + "` names it)");
             case ENOENT, ENXIO, ENODEV ->
                 new ErrnoException(
-                        e, "there is no LUO device: it takes Linux 6.19 with CONFIG_LIVEUPDATE, booted with liveupdate=on");
+                        e,
+                        "there is no LUO device: it takes Linux 6.19 with CONFIG_LIVEUPDATE, booted with liveupdate=on");
             case EIO ->
                 new ErrnoException(
                         e,

@@ -43,6 +43,10 @@ final class EmulatedKernel implements AutoCloseable {
     private static final String KERNEL = "kernel.";
     private static final int GROUP_AND_OTHER_WRITE = 022;
 
+    /** Our effective user id. */
+    private static final int SELF =
+            ProcessStatus.read((int) ProcessHandle.current().pid()).uids().get(1);
+
     private final Path machine;
     private final Fd lock;
     private final Path path;
@@ -62,8 +66,7 @@ final class EmulatedKernel implements AutoCloseable {
     static EmulatedKernel lock(Path machine) {
         createDirectory(machine);
         checkOwner(machine);
-        checkContents(machine);
-        Fd lock = Fd.open(machine.resolve(LOCK).toString(), Fd.O_RDWR | Fd.O_CREAT, 0600);
+        Fd lock = open(machine.resolve(LOCK));
         try {
             lock.lock();
             return new EmulatedKernel(machine, lock, current(machine));
@@ -82,14 +85,13 @@ final class EmulatedKernel implements AutoCloseable {
 
     private static void checkOwner(Path machine) {
         FileStatus status = FileStatus.of(machine.toString());
-        int self = ProcessStatus.read((int) ProcessHandle.current().pid()).uids().get(1);
         if (!status.isDirectory()) {
             throw new ErrnoException(Errno.ENOTDIR, machine + " cannot hold the emulation of LUO");
         }
-        if (status.uid() != self) {
+        if (status.uid() != SELF) {
             throw new ErrnoException(
                     Errno.EPERM,
-                    machine + " belongs to uid " + status.uid() + ", not to us (" + self
+                    machine + " belongs to uid " + status.uid() + ", not to us (" + SELF
                             + "): no memory is taken from another user; name another directory");
         }
         if ((status.mode() & GROUP_AND_OTHER_WRITE) != 0) {
@@ -100,11 +102,18 @@ final class EmulatedKernel implements AutoCloseable {
         }
     }
 
-    private static void checkContents(Path machine) {
-        List<Path> contents = list(machine);
-        if (!contents.isEmpty() && !contents.contains(machine.resolve(LOCK))) {
-            throw new ErrnoException(
-                    Errno.ENOTEMPTY, machine + " holds something else than an emulation of LUO; name another directory");
+    private static Fd open(Path lock) {
+        try {
+            return Fd.open(lock.toString(), Fd.O_RDWR, 0);
+        } catch (ErrnoException e) {
+            List<Path> contents = list(lock.getParent());
+            // Another process may have been first.
+            if (e.is(Errno.ENOENT) && !contents.isEmpty() && !contents.contains(lock)) {
+                throw new ErrnoException(
+                        Errno.ENOTEMPTY,
+                        lock.getParent() + " holds something else than an emulation of LUO; name another directory");
+            }
+            return Fd.open(lock.toString(), Fd.O_RDWR | Fd.O_CREAT, 0600);
         }
     }
 
@@ -112,7 +121,8 @@ final class EmulatedKernel implements AutoCloseable {
     private static Path current(Path machine) {
         Path link = machine.resolve(CURRENT);
         if (Files.exists(link)) {
-            Path current = machine.resolve(attempt(() -> Files.readSymbolicLink(link)).getFileName());
+            Path current =
+                    machine.resolve(attempt(() -> Files.readSymbolicLink(link)).getFileName());
             sweep(machine, current);
             return current;
         }
@@ -207,7 +217,8 @@ final class EmulatedKernel implements AutoCloseable {
         if (!Files.exists(link)) {
             return false;
         }
-        Path record = link.resolveSibling(attempt(() -> Files.readSymbolicLink(link))).normalize();
+        Path record =
+                link.resolveSibling(attempt(() -> Files.readSymbolicLink(link))).normalize();
         return !buried(new SessionDirectory(record.getParent().getParent()));
     }
 

@@ -6,8 +6,6 @@ import java.util.List;
 import java.util.stream.Stream;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.posix.ErrnoException;
-import org.kexecfs.posix.Fd;
-import org.kexecfs.posix.Names;
 
 /**
  * LUO without the kernel's: sessions, tokens and errnos as the kernel has them, "preserved memory" in a directory, and

@@ -46,7 +46,10 @@ final class IncomingSession extends EmulatedSession {
             kernel.hold(file.status().id(), record);
             return file;
         } catch (ErrnoException e) {
-            failures.put(token, e);
+            // A want of descriptors passes, and the kernel notices it before it tries.
+            if (!e.is(Errno.EMFILE, Errno.ENFILE)) {
+                failures.put(token, e);
+            }
             throw e;
         }
     }

@@ -107,7 +107,8 @@ final class Memory {
         try {
             return Files.readAllLines(info).stream()
                     .filter(line -> line.startsWith("pos:"))
-                    .mapToLong(line -> Long.parseLong(line.substring("pos:".length()).strip()))
+                    .mapToLong(line ->
+                            Long.parseLong(line.substring("pos:".length()).strip()))
                     .findFirst()
                     .orElseThrow();
         } catch (IOException e) {

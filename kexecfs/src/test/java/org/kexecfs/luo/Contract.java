@@ -81,7 +81,9 @@ final class Contract {
     }
 
     private void names() {
-        plain("aSessionTellsItsName", bench -> equal(bench.name(""), bench.create().name(), "name"));
+        plain(
+                "aSessionTellsItsName",
+                bench -> equal(bench.name(""), bench.create().name(), "name"));
         plain("aNameIs63BytesAtMost", bench -> {
             String longest = bench.name("x".repeat(63 - bench.name("").length()));
             equal(longest, bench.keep(bench.luo().createSession(longest)).name(), "name");
@@ -295,7 +297,9 @@ final class Contract {
             Fd file = bench.memfd();
             file.truncate(1 << 20);
             bench.create().preserve(file, 1);
-            that(file.status().blocks() * 512 >= 1 << 20, "blocks: " + file.status().blocks());
+            that(
+                    file.status().blocks() * 512 >= 1 << 20,
+                    "blocks: " + file.status().blocks());
         });
     }
 
@@ -361,7 +365,9 @@ final class Contract {
                     byte[] expected = new byte[4 << 20];
                     System.arraycopy(Fd.utf8("end"), 0, expected, 3 << 20, 3);
                     holds(expected, file, "file");
-                    that(file.status().blocks() * 512 >= 4 << 20, "blocks: " + file.status().blocks());
+                    that(
+                            file.status().blocks() * 512 >= 4 << 20,
+                            "blocks: " + file.status().blocks());
                 });
         acrossKexec(
                 "whatIsWrittenAfterThePreserveIsKept",
@@ -421,8 +427,7 @@ final class Contract {
         acrossKexec(
                 "aMemfdThatMayNotBeExecutedComesBackReadOnly",
                 bench -> {
-                    Fd file = bench.keep(
-                            Fd.own(Libc.C.memfd_create("noexec", MFD_CLOEXEC | MFD_NOEXEC_SEAL)));
+                    Fd file = bench.keep(Fd.own(Libc.C.memfd_create("noexec", MFD_CLOEXEC | MFD_NOEXEC_SEAL)));
                     file.pwrite(pattern(10), 0);
                     equal(F_SEAL_EXEC, file.seals(), "seals before");
                     bench.create().preserve(file, 1);
@@ -478,24 +483,27 @@ final class Contract {
                         holds(pattern(i), bench.keep(session.retrieve(i)), "file " + i);
                     }
                 });
-        acrossKexec("aSecondRetrieveGivesTheSameOpenFile", bench -> bench.create().preserve(bench.memfd(), 1), bench -> {
-            LiveUpdateSession session = bench.retrieve();
-            Fd first = bench.keep(session.retrieve(1));
-            first.position(5);
-            Fd second = bench.keep(session.retrieve(1));
-            equal(first.status().id(), second.status().id(), "file");
-            equal(5L, second.position(), "position");
-            first.close();
-            equal(5L, bench.keep(session.retrieve(1)).position(), "position after a close");
-        });
+        acrossKexec(
+                "aSecondRetrieveGivesTheSameOpenFile", bench -> bench.create().preserve(bench.memfd(), 1), bench -> {
+                    LiveUpdateSession session = bench.retrieve();
+                    Fd first = bench.keep(session.retrieve(1));
+                    first.position(5);
+                    Fd second = bench.keep(session.retrieve(1));
+                    equal(first.status().id(), second.status().id(), "file");
+                    equal(5L, second.position(), "position");
+                    first.close();
+                    equal(5L, bench.keep(session.retrieve(1)).position(), "position after a close");
+                });
         acrossKexec("anUnknownTokenGivesENOENT", bench -> bench.create().preserve(bench.memfd(), 1), bench -> {
             LiveUpdateSession session = bench.retrieve();
             fails(ENOENT, () -> session.retrieve(2));
             bench.keep(session.retrieve(1));
             fails(ENOENT, () -> session.retrieve(2));
         });
-        acrossKexec("anEmptySessionComesBackEmpty", Bench::create, bench -> fails(
-                ENOENT, () -> bench.retrieve().retrieve(0)));
+        acrossKexec(
+                "anEmptySessionComesBackEmpty",
+                Bench::create,
+                bench -> fails(ENOENT, () -> bench.retrieve().retrieve(0)));
         acrossKexec("aRetrievedFilesSizeCanChange", bench -> bench.create().preserve(bench.memfd(), 1), bench -> {
             Fd file = bench.keep(bench.retrieve().retrieve(1));
             file.truncate(3);
@@ -510,8 +518,10 @@ final class Contract {
             session.close();
             fails(ENOENT, bench::retrieve);
         });
-        acrossKexec("aRetrievedSessionTellsItsName", bench -> bench.create("\u00e9"), bench -> equal(
-                bench.name("\u00e9"), bench.retrieve("\u00e9").name(), "name"));
+        acrossKexec(
+                "aRetrievedSessionTellsItsName",
+                bench -> bench.create("\u00e9"),
+                bench -> equal(bench.name("\u00e9"), bench.retrieve("\u00e9").name(), "name"));
         acrossKexec(
                 "sessionsHaveTheirOwnFiles",
                 bench -> {
@@ -537,21 +547,25 @@ final class Contract {
     }
 
     private void finishing() {
-        acrossKexec("aRetrievedFileIsPreservedAgainAfterTheFinish", bench -> bench.create().preserve(bench.memfd(), 1), bench -> {
-            LiveUpdateSession incoming = bench.retrieve();
-            Fd file = bench.keep(incoming.retrieve(1));
-            LiveUpdateSession outgoing = bench.create();
-            fails(EBUSY, () -> outgoing.preserve(file, 1));
-            incoming.finish();
-            outgoing.preserve(file, 1);
-        });
-        acrossKexec("theCloseOfARetrievedSessionFinishesIt", bench -> bench.create().preserve(bench.memfd(), 1), bench -> {
-            LiveUpdateSession incoming = bench.retrieve();
-            Fd file = bench.keep(incoming.retrieve(1));
-            incoming.close();
-            bench.create().preserve(file, 1);
-            holds(Fd.utf8("some bytes"), file, "file");
-        });
+        acrossKexec(
+                "aRetrievedFileIsPreservedAgainAfterTheFinish",
+                bench -> bench.create().preserve(bench.memfd(), 1),
+                bench -> {
+                    LiveUpdateSession incoming = bench.retrieve();
+                    Fd file = bench.keep(incoming.retrieve(1));
+                    LiveUpdateSession outgoing = bench.create();
+                    fails(EBUSY, () -> outgoing.preserve(file, 1));
+                    incoming.finish();
+                    outgoing.preserve(file, 1);
+                });
+        acrossKexec(
+                "theCloseOfARetrievedSessionFinishesIt", bench -> bench.create().preserve(bench.memfd(), 1), bench -> {
+                    LiveUpdateSession incoming = bench.retrieve();
+                    Fd file = bench.keep(incoming.retrieve(1));
+                    incoming.close();
+                    bench.create().preserve(file, 1);
+                    holds(Fd.utf8("some bytes"), file, "file");
+                });
         acrossKexec(
                 "afterTheFinishNothingIsToBeRetrieved",
                 bench -> {

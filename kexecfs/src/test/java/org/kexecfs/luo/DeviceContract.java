@@ -2,14 +2,20 @@ package org.kexecfs.luo;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Deque;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import jnr.constants.platform.linux.Errno;
 import org.kexecfs.luo.Case.AcrossKexec;
 import org.kexecfs.luo.Case.Bench;
 import org.kexecfs.luo.Case.Plain;
 import org.kexecfs.luo.Case.Step;
+import org.kexecfs.posix.Fd;
 
 /**
  * Runs the {@link Contract} where a kexec is a real one:
@@ -56,10 +62,40 @@ final class DeviceContract implements AutoCloseable {
         }
     }
 
+    /** The device is exclusive; a directory has nothing like it. */
+    private static List<Case> casesOfTheDevice() {
+        return List.of(
+                new Plain("theDeviceIsWaitedForWhileAnotherHasItOpen", bench -> {
+                    Fd device = bench.keep(Fd.open(DeviceLiveUpdate.PATH, Fd.O_RDWR, 0));
+                    CompletableFuture.runAsync(
+                            device::close, CompletableFuture.delayedExecutor(300, TimeUnit.MILLISECONDS));
+                    bench.create();
+                }),
+                new Plain("whenAnotherKeepsTheDeviceOpen_createGivesEBUSY", bench -> {
+                    bench.keep(Fd.open(DeviceLiveUpdate.PATH, Fd.O_RDWR, 0));
+                    LiveUpdate impatient = new DeviceLiveUpdate(DeviceLiveUpdate.PATH, Duration.ofMillis(300));
+                    Check.fails(Errno.EBUSY, () -> impatient.createSession(bench.name("")));
+                    Check.fails(Errno.EBUSY, () -> impatient.retrieveSession(bench.name("")));
+                }),
+                new Plain("theDeviceIsOpenNoLongerThanACreateTakes", bench -> {
+                    bench.create();
+                    bench.keep(Fd.open(DeviceLiveUpdate.PATH, Fd.O_RDWR, 0));
+                }));
+    }
+
+    private List<Case> cases() {
+        List<Case> cases = new ArrayList<>(Contract.cases());
+        if (!luo.emulated()) {
+            cases.addAll(casesOfTheDevice());
+        }
+        return cases;
+    }
+
     private void run(boolean before) {
-        for (Case one : Contract.cases()) {
+        for (Case one : cases()) {
             switch (one) {
-                case Plain plain when before -> {
+                case Plain plain
+                when before -> {
                     run(plain, plain.run());
                     open.pop().close();
                 }

@@ -29,8 +29,9 @@ class DeviceLiveUpdateTest {
 
     @Test
     void aBadNameIsToldBeforeTheDeviceIsOpened() {
-        fails(jnr.constants.platform.linux.Errno.EINVAL, () -> new DeviceLiveUpdate("/dev/there-is-none")
-                .createSession("a/b"));
+        fails(
+                jnr.constants.platform.linux.Errno.EINVAL,
+                () -> new DeviceLiveUpdate("/dev/there-is-none").createSession("a/b"));
     }
 
     @Test

@@ -21,13 +21,15 @@ class EmulatedContractTest {
 
     @TestFactory
     Stream<DynamicTest> theEmulationDoesWhatTheKernelDoes() {
-        return Contract.cases().stream().map(one -> dynamicTest(one.name(), () -> {
-            EmulatedLiveUpdate luo = new EmulatedLiveUpdate(temporary.resolve(one.name().replace('/', '_')));
-            switch (one) {
-                case Plain plain -> run(plain, luo);
-                case AcrossKexec across -> run(across, luo);
-            }
-        }));
+        return Contract.cases().stream()
+                .map(one -> dynamicTest(one.name(), () -> {
+                    EmulatedLiveUpdate luo =
+                            new EmulatedLiveUpdate(temporary.resolve(one.name().replace('/', '_')));
+                    switch (one) {
+                        case Plain plain -> run(plain, luo);
+                        case AcrossKexec across -> run(across, luo);
+                    }
+                }));
     }
 
     private static void run(Plain plain, EmulatedLiveUpdate luo) throws Exception {

@@ -169,7 +169,8 @@ class EmulatedLiveUpdateTest {
                         Stream.of(directory.toString()))
                 .toList();
 
-        String before = contract(Stream.concat(Stream.of("before", "--emulate", directory.toString(), "--then"), kexec.stream()));
+        String before = contract(
+                Stream.concat(Stream.of("before", "--emulate", directory.toString(), "--then"), kexec.stream()));
         String after = contract(Stream.of("after", "--emulate", directory.toString()));
 
         assertTrue(!before.contains("not ok") && before.contains("\n1.."), before);
@@ -279,7 +280,8 @@ class EmulatedLiveUpdateTest {
             outgoing.preserve(worse, 3);
             luo.kexec();
             Path session = directory.resolve("current/incoming/name");
-            try (RandomAccessFile file = new RandomAccessFile(session.resolve("contents/1").toFile(), "rw")) {
+            try (RandomAccessFile file =
+                    new RandomAccessFile(session.resolve("contents/1").toFile(), "rw")) {
                 file.setLength(2);
             }
             Files.writeString(session.resolve("files/3"), "size -1\nposition x\n");

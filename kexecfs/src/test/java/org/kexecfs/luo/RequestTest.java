@@ -32,14 +32,10 @@ class RequestTest {
 
     /** The structs' fields, with where we take them to be. */
     private static final Map<Request, Map<String, Integer>> FIELDS = Map.of(
-            Request.CREATE_SESSION,
-                    Map.of("size", Request.SIZE_AT, "fd", Request.FD_AT, "name", Request.NAME_AT),
-            Request.RETRIEVE_SESSION,
-                    Map.of("size", Request.SIZE_AT, "fd", Request.FD_AT, "name", Request.NAME_AT),
-            Request.PRESERVE_FD,
-                    Map.of("size", Request.SIZE_AT, "fd", Request.FD_AT, "token", Request.TOKEN_AT),
-            Request.RETRIEVE_FD,
-                    Map.of("size", Request.SIZE_AT, "fd", Request.FD_AT, "token", Request.TOKEN_AT),
+            Request.CREATE_SESSION, Map.of("size", Request.SIZE_AT, "fd", Request.FD_AT, "name", Request.NAME_AT),
+            Request.RETRIEVE_SESSION, Map.of("size", Request.SIZE_AT, "fd", Request.FD_AT, "name", Request.NAME_AT),
+            Request.PRESERVE_FD, Map.of("size", Request.SIZE_AT, "fd", Request.FD_AT, "token", Request.TOKEN_AT),
+            Request.RETRIEVE_FD, Map.of("size", Request.SIZE_AT, "fd", Request.FD_AT, "token", Request.TOKEN_AT),
             Request.FINISH, Map.of("size", Request.SIZE_AT, "reserved", 4),
             Request.GET_NAME, Map.of("size", Request.SIZE_AT, "reserved", 4, "name", Request.NAME_AT));
 

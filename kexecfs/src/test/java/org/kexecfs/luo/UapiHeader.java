@@ -59,8 +59,9 @@ final class UapiHeader {
         String said = new String(process.getInputStream().readAllBytes());
         Path header = Path.of(said.strip().lines().reduce((first, last) -> last).orElse(""));
         if (process.waitFor() != 0 || !Files.isReadable(header)) {
-            throw new AssertionError("no linux/liveupdate.h to compare with: install linux-libc-dev of Linux 7.2 or later,"
-                    + " or name the header in KEXECFS_UAPI_HEADER, or let it be fetched:\n" + said);
+            throw new AssertionError(
+                    "no linux/liveupdate.h to compare with: install linux-libc-dev of Linux 7.2 or later,"
+                            + " or name the header in KEXECFS_UAPI_HEADER, or let it be fetched:\n" + said);
         }
         return header;
     }
