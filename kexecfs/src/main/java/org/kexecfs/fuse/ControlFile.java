@@ -18,7 +18,7 @@ import org.kexecfs.session.Usage;
 
 /** A file of kexecfs's own in the root: what it reads, or what a write to it does. */
 enum ControlFile {
-    STATE("kexecfs.state", session -> session.state() + "\n"),
+    STATE("kexecfs.state", context -> context.session().state() + "\n"),
     PREPARE("kexecfs.prepare", Map.of("1", Session::prepare)),
     CANCEL("kexecfs.cancel", Map.of("1", Session::cancel)),
     FINISH(
@@ -28,8 +28,11 @@ enum ControlFile {
                     "strict", session -> session.finish(Finish.STRICT),
                     "release", session -> session.finish(Finish.RELEASE))),
     FILES("kexecfs.files", ControlFile::files),
-    ERROR("kexecfs.error", session -> session.error().isEmpty() ? "" : session.error() + "\n"),
+    ERROR("kexecfs.error", ControlFile::error),
     INFO("kexecfs.info", ControlFile::info);
+
+    /** What a control file tells of. */
+    record Context(Session session, Passthrough passthrough) {}
 
     private static final Map<Name, ControlFile> BY_NAME =
             Arrays.stream(values()).collect(Collectors.toUnmodifiableMap(ControlFile::fileName, file -> file));
@@ -37,10 +40,10 @@ enum ControlFile {
     private static final int INTERFACE_VERSION = 1;
 
     private final Name name;
-    private final Optional<Function<Session, String>> content;
+    private final Optional<Function<Context, String>> content;
     private final Map<String, Consumer<Session>> commands;
 
-    ControlFile(String name, Function<Session, String> content) {
+    ControlFile(String name, Function<Context, String> content) {
         this.name = Name.of(name);
         this.content = Optional.of(content);
         this.commands = Map.of();
@@ -67,9 +70,9 @@ enum ControlFile {
     }
 
     /** What it reads now: EINVAL for one that is only written. */
-    byte[] read(Session session) {
+    byte[] read(Context context) {
         return content.orElseThrow(() -> new ErrnoException(Errno.EINVAL, name + " is written, not read"))
-                .apply(session)
+                .apply(context)
                 .getBytes(java.nio.charset.StandardCharsets.UTF_8);
     }
 
@@ -89,10 +92,15 @@ enum ControlFile {
         command.accept(session);
     }
 
-    private static String files(Session session) {
+    private static String error(Context context) {
+        String error = context.session().error();
+        return error.isEmpty() ? "" : error + "\n";
+    }
+
+    private static String files(Context context) {
         return Stream.concat(
                         Stream.of("token\ttype\tsize\tstatus\tname"),
-                        session.files().stream().map(ControlFile::line))
+                        context.session().files().stream().map(ControlFile::line))
                 .collect(Collectors.joining("\n", "", "\n"));
     }
 
@@ -101,7 +109,8 @@ enum ControlFile {
         return entry.token() + "\t" + type + "\t" + entry.size() + "\t" + entry.status() + "\t" + entry.path();
     }
 
-    private static String info(Session session) {
+    private static String info(Context context) {
+        Session session = context.session();
         Usage usage = session.usage();
         return String.join(
                         "\n",
@@ -114,7 +123,7 @@ enum ControlFile {
                         "bytes " + usage.bytes(),
                         "size " + usage.maxBytes(),
                         "nr_inodes " + usage.maxEntries(),
-                        "passthrough no")
+                        "passthrough " + (context.passthrough().isOn() ? "yes" : "no"))
                 + "\n";
     }
 }

@@ -46,11 +46,13 @@ final class FuseChannel implements AutoCloseable {
     private final Pointer channel;
     private final Pointer instance;
     private final Pointer session;
-    private final OpenNodes openNodes = new OpenNodes();
+    private final Completion completion;
     private final CountDownLatch readers;
 
-    private FuseChannel(Fd device, FuseOperations operations, List<String> options, int threads) {
+    private FuseChannel(
+            Fd device, FuseOperations operations, Completion completion, List<String> options, int threads) {
         this.device = device;
+        this.completion = completion;
         this.operations = operations;
         this.readers = new CountDownLatch(threads);
         this.channel = fuse.fuse_chan_new(channelOperations(), device.number(), BUFFER_SIZE, null);
@@ -70,11 +72,13 @@ final class FuseChannel implements AutoCloseable {
      * Begins to serve.
      *
      * @param device /dev/fuse, opened, the one that the mount was made with; the caller's to close, after the channel
+     * @param completion what is put into requests and replies on their way
      * @param options libfuse's, one a string
      * @param threads how many requests are served at once, 1 or more
      */
-    static FuseChannel start(Fd device, FuseOperations operations, List<String> options, int threads) {
-        FuseChannel channel = new FuseChannel(device, operations, options, threads);
+    static FuseChannel start(
+            Fd device, FuseOperations operations, Completion completion, List<String> options, int threads) {
+        FuseChannel channel = new FuseChannel(device, operations, completion, options, threads);
         for (int i = 0; i < threads; i++) {
             Thread thread = new Thread(null, channel::serve, "fuse-" + i, STACK_SIZE);
             thread.setDaemon(true);
@@ -126,7 +130,7 @@ final class FuseChannel implements AutoCloseable {
                     return;
                 }
                 buffer.putLong(0, size);
-                openNodes.request(request);
+                completion.request(request);
                 fuse.fuse_session_process_buf(session, buffer, channel);
             }
         } finally {
@@ -154,8 +158,7 @@ final class FuseChannel implements AutoCloseable {
 
     private int send(Pointer vector, long count) {
         try {
-            device.writev(vector, (int) count);
-            openNodes.reply(vector, (int) count);
+            device.writev(completion.reply(vector, (int) count), (int) count);
             return 0;
         } catch (ErrnoException e) {
             // ENOENT: whoever asked was interrupted, or the mount has ended.

@@ -3,7 +3,6 @@ package org.kexecfs.fuse;
 import java.util.concurrent.locks.ReentrantLock;
 import jnr.ffi.Pointer;
 import org.kexecfs.session.OpenFile;
-import org.kexecfs.session.Session;
 
 /** What an open file in the mount is: its number is in every request about it. */
 sealed interface Handle {
@@ -19,13 +18,13 @@ sealed interface Handle {
      */
     final class OfControl implements Handle {
         private final ControlFile file;
-        private final Session session;
+        private final ControlFile.Context context;
         private final ReentrantLock lock = new ReentrantLock();
         private byte[] content = {};
 
-        OfControl(ControlFile file, Session session) {
+        OfControl(ControlFile file, ControlFile.Context context) {
             this.file = file;
-            this.session = session;
+            this.context = context;
         }
 
         ControlFile file() {
@@ -36,7 +35,7 @@ sealed interface Handle {
             lock.lock();
             try {
                 if (offset == 0) {
-                    content = file.read(session);
+                    content = file.read(context);
                 }
                 int length = (int) Math.max(0, Math.min(size, content.length - offset));
                 buffer.put(0, content, (int) Math.min(offset, content.length), length);

@@ -49,12 +49,14 @@ final class KexecFs implements AutoCloseable {
     private final ControlAttributes control;
     private final Handles handles = new Handles();
     private final StateWatch watch;
+    private final Passthrough passthrough;
 
-    KexecFs(LibFuse fuse, Session session, ControlAttributes control, StateWatch watch) {
+    KexecFs(LibFuse fuse, Session session, ControlAttributes control, StateWatch watch, Passthrough passthrough) {
         this.fuse = fuse;
         this.session = session;
         this.control = control;
         this.watch = watch;
+        this.passthrough = passthrough;
     }
 
     /** The operations, for libfuse. */
@@ -362,36 +364,45 @@ final class KexecFs implements AutoCloseable {
     private int create(EntryPath path, int mode, FuseFileInfo file) {
         Caller caller = caller();
         OpenFile open = session.create(path, mode & 07777, caller.uid(), caller.gid());
-        file.fh.set(handles.add(new Handle.OfEntry(open)));
+        file.fh.set(add(open));
         return 0;
     }
 
     private int open(Target target, FuseFileInfo file) {
         int flags = file.flags.get();
-        Handle handle = switch (target) {
-            case Target.InSession entry ->
-                new Handle.OfEntry(session.open(entry.path(), (flags & Fd.O_ACCMODE) != Fd.O_RDONLY));
+        file.fh.set(switch (target) {
+            case Target.InSession entry -> add(session.open(entry.path(), (flags & Fd.O_ACCMODE) != Fd.O_RDONLY));
             case Target.Control control -> openControl(control.file(), flags);
             case Target.Source source ->
                 throw new ErrnoException(Errno.EPERM, "a link source is for link(2), and not opened");
             case Target.Sources sources -> throw new ErrnoException(Errno.EISDIR, "kexecfs.fd");
             case Target.OfProcess process -> throw new ErrnoException(Errno.EISDIR, "kexecfs.fd");
             case Target.Self self -> throw new ErrnoException(Errno.ELOOP, "kexecfs.fd/self");
-        };
-        long number = handles.add(handle);
-        file.fh.set(number);
-        watch.read(number);
+        });
         return 0;
     }
 
-    private Handle openControl(ControlFile file, int flags) {
+    private long add(OpenFile open) {
+        long number = handles.add(new Handle.OfEntry(open));
+        try {
+            passthrough.open(number, open.token(), open.file(), open.isGuarded());
+            return number;
+        } catch (RuntimeException e) {
+            handles.remove(number);
+            throw e;
+        }
+    }
+
+    private long openControl(ControlFile file, int flags) {
         boolean reads = (flags & Fd.O_ACCMODE) != Fd.O_WRONLY;
         boolean writes = (flags & Fd.O_ACCMODE) != Fd.O_RDONLY;
         // Root passes every mode; a file that has nothing to read, or does nothing, still says so.
         if (file.isCommand() ? reads : writes) {
             throw new ErrnoException(Errno.EACCES, file.fileName() + (file.isCommand() ? " is written only" : " is read only"));
         }
-        return new Handle.OfControl(file, session);
+        long number = handles.add(new Handle.OfControl(file, new ControlFile.Context(session, passthrough)));
+        watch.read(number);
+        return number;
     }
 
     private int read(FuseFileInfo file, Pointer buffer, long size, long offset) {
@@ -430,6 +441,7 @@ final class KexecFs implements AutoCloseable {
 
     private int release(FuseFileInfo file) {
         long number = file.fh.get();
+        passthrough.closed(number);
         handles.remove(number);
         watch.closed(number);
         return 0;

@@ -116,9 +116,10 @@ public final class KexecFsMount implements AutoCloseable {
                 options.controlMode(),
                 Time.now());
         StateWatch watch = new StateWatch(fuse);
-        KexecFs filesystem = new KexecFs(fuse, session, control, watch);
-        FuseChannel channel =
-                resources.add(FuseChannel.start(mount.device(), filesystem.operations(), LIBFUSE_OPTIONS, THREADS));
+        Passthrough passthrough = new Passthrough(mount.device());
+        KexecFs filesystem = new KexecFs(fuse, session, control, watch, passthrough);
+        FuseChannel channel = resources.add(FuseChannel.start(
+                mount.device(), filesystem.operations(), new Completion(passthrough), LIBFUSE_OPTIONS, THREADS));
         resources.add(filesystem);
         session.onStateChange(watch::changed);
         return channel;

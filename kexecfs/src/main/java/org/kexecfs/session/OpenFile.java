@@ -27,8 +27,22 @@ public final class OpenFile implements AutoCloseable {
         return opened;
     }
 
-    Fd file() {
+    /** The token of its entry. */
+    public long token() {
+        return opened.token();
+    }
+
+    /** The memory itself; closed with this. */
+    public Fd file() {
         return file;
+    }
+
+    /**
+     * Whether reads and writes must come through here for the state to be kept: where it does not let sizes change, and
+     * no kernel's LUO sees to that.
+     */
+    public boolean isGuarded() {
+        return session.guardsSizes();
     }
 
     /** What stat(2) shows; {@link Stat#links} is 0 once it has no name left. */

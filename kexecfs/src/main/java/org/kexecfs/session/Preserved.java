@@ -120,6 +120,11 @@ final class Preserved implements AutoCloseable {
         }
     }
 
+    /** Whether LUO is the emulation. */
+    boolean emulated() {
+        return luo.emulated();
+    }
+
     @Override
     public String toString() {
         return luo.toString();

@@ -551,6 +551,12 @@ public final class Session implements AutoCloseable {
         }
     }
 
+    /** Whether sizes are fixed, and by us alone: LUO's device freezes those of what it holds itself. */
+    boolean guardsSizes() {
+        boolean frozenByLuo = state == State.PREPARED && !preserved.emulated();
+        return StateTable.answer(state, Operation.RESIZE) instanceof StateTable.Refused && !frozenByLuo;
+    }
+
     // ---- transitions
 
     /**
