@@ -1,8 +1,8 @@
 package org.kexecfs.manifest;
 
 /**
- * The most that a manifest may hold. A writer keeps to them, and a reader holds whatever it is handed against them before
- * it allocates anything for it.
+ * The most that a manifest may hold. A writer keeps to them, and a reader holds whatever it is handed against them
+ * before it allocates anything for it.
  */
 public final class Bounds {
     /** Bytes of a whole log: 256 MiB. */

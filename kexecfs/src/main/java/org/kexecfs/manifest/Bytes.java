@@ -3,7 +3,10 @@ package org.kexecfs.manifest;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 
-/** A string of bytes, of any length and values: what names and values are on Linux. Immutable, compared as unsigned bytes. */
+/**
+ * A string of bytes, of any length and values: what names and values are on Linux. Immutable, compared as unsigned
+ * bytes.
+ */
 public final class Bytes implements Comparable<Bytes> {
     /** No bytes. */
     public static final Bytes EMPTY = new Bytes(new byte[0]);
@@ -65,8 +68,8 @@ public final class Bytes implements Comparable<Bytes> {
     }
 
     /**
-     * The bytes as text: UTF-8, but control characters, the backslash and what is not UTF-8 as {@code \ooo}, three octal
-     * digits a byte. It has no tab and no newline, and different bytes give different text.
+     * The bytes as text: UTF-8, but control characters, the backslash and what is not UTF-8 as {@code \ooo}, three
+     * octal digits a byte. It has no tab and no newline, and different bytes give different text.
      */
     @Override
     public String toString() {

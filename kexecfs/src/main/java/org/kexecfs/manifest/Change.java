@@ -4,11 +4,11 @@ import jnr.constants.platform.linux.Errno;
 import org.kexecfs.posix.ErrnoException;
 
 /**
- * One step of a session's history. The state of a session is all its changes, applied in order to a root directory; the same code
- * applies them while the session lives and when it is recovered.
+ * One step of a session's history. The state of a session is all its changes, applied in order to a root directory; the
+ * same code applies them while the session lives and when it is recovered.
  *
- * <p>Each checks only itself, with EINVAL. What takes the tree to see (a link to an entry that is not there, a parent that is no
- * directory, a directory below itself) is seen by whoever applies it: see {@link BrokenChange}.
+ * <p>Each checks only itself, with EINVAL. What takes the tree to see (a link to an entry that is not there, a parent
+ * that is no directory, a directory below itself) is seen by whoever applies it: see {@link BrokenChange}.
  */
 public sealed interface Change {
     /** The highest token that this change shows to be used; 0 if none. */

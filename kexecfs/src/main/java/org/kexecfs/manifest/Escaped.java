@@ -6,7 +6,10 @@ import java.nio.charset.CharsetDecoder;
 import java.nio.charset.CoderResult;
 import java.nio.charset.StandardCharsets;
 
-/** Bytes as text for one line of a table: UTF-8, and {@code \ooo} for each byte that is a control character's, a backslash, or no UTF-8. */
+/**
+ * Bytes as text for one line of a table: UTF-8, and {@code \ooo} for each byte that is a control character's, a
+ * backslash, or no UTF-8.
+ */
 final class Escaped {
     private Escaped() {}
 

@@ -3,10 +3,11 @@ package org.kexecfs.manifest;
 import java.nio.ByteBuffer;
 
 /**
- * The fields of a record, one after the other, in protobuf's encoding. By hand, not by protobuf's run time: that one takes longer to
- * load than a mount takes otherwise, and to keep fields that are not known it has to be talked into.
+ * The fields of a record, one after the other, in protobuf's encoding. Read by hand: protobuf's run time costs a mount
+ * more to load than the whole of this room, and does not give out the fields that it does not know.
  *
- * <p>Stricter than protobuf: a known field has the type that it should have, and groups, which nobody writes any more, are refused.
+ * <p>Stricter than protobuf: a known field has the type that it should have, and groups, which nobody writes any more,
+ * are refused.
  */
 final class FieldReader {
     private static final int LONGEST_VARINT = 64;

@@ -7,7 +7,8 @@ import jnr.constants.platform.linux.Errno;
 import org.kexecfs.posix.ErrnoException;
 
 /**
- * The first record of a manifest, message Header of manifest.proto: in which format it is, who may read it, and whose it is.
+ * The first record of a manifest, message Header of manifest.proto: in which format it is, who may read it, and whose
+ * it is.
  *
  * @param format the format's number, 1 or more
  * @param oldestReader the oldest format whose readers understand it, 1 to {@code format}
@@ -116,7 +117,7 @@ record Header(long format, long oldestReader, Bytes writer, Bytes session, long 
         if (oldestReader > ours) {
             throw new Damage("'" + writer + "' wrote it in format " + format + ", which takes a reader of format "
                     + oldestReader + ", and this is " + THIS + ", which reads up to " + ours
-                    + ": mount the session with the kexecfs that wrote it or a newer one, or have that one write format "
+                    + ": mount the session with the kexecfs that wrote it or a newer one, or have it write format "
                     + ours + " before the next kexec");
         }
     }

@@ -5,8 +5,8 @@ import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
 
 /**
- * The writing end of a log. What is written behind the committed bytes counts for nothing, until a commit word takes it in at
- * once: so a kill, or a write that fails, leaves the log as it was or with all of it.
+ * The writing end of a log. What is written behind the committed bytes counts for nothing, until a commit word takes it
+ * in at once: so a kill, or a write that fails, leaves the log as it was or with all of it.
  */
 final class Log {
     private final Fd memfd;

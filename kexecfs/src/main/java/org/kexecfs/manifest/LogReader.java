@@ -6,8 +6,8 @@ import java.util.Arrays;
 import org.kexecfs.posix.Fd;
 
 /**
- * The reading end of a log: its frames in order, each checked before it is handed out. Holds one piece of the file at a time, no
- * larger than the largest frame, and no larger than what counts of the file.
+ * The reading end of a log: its frames in order, each checked before it is handed out. Holds one piece of the file at a
+ * time, no larger than the largest frame, and no larger than what counts of the file.
  */
 final class LogReader {
     private static final int PIECE = Frames.HEAD + Bounds.FRAME;

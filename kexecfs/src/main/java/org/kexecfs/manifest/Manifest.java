@@ -17,10 +17,10 @@ import org.kexecfs.posix.Fd;
  * <p>Its life:
  * <ol>
  * <li>{@link #create} makes it with the session; the fd goes to the keeper, so that a crash finds it.
- * <li>{@link #append} records each change, before the session acts on it in LUO. A kill at any point leaves a log with all of an
- *     append's changes or none.
- * <li>When {@link #worthCompacting}, {@link #compacted} makes a second manifest of the state alone; the session puts it in the
- *     place of the first (keeper, LUO), and closes the first.
+ * <li>{@link #append} records each change, before the session acts on it in LUO. A kill at any point leaves a log with
+ *     all of an append's changes or none.
+ * <li>When {@link #worthCompacting}, {@link #compacted} makes a second manifest of the state alone; the session puts it
+ *     in the place of the first (keeper, LUO), and closes the first.
  * <li>Before LUO freezes the file's size, {@link #reserve} makes room for what is recorded while it is frozen.
  * <li>After a crash or a kexec, {@link #read} gives it back and tells every change.
  * </ol>
@@ -40,8 +40,8 @@ public final class Manifest implements AutoCloseable {
     /**
      * What reading gave.
      *
-     * @param manifest the log, for more changes; if there is damage it takes none, and is there to be kept, copied or replaced by a
-     *     {@link #compacted} one
+     * @param manifest the log, for more changes; if there is damage it takes none, and is there to be kept, copied or
+     *     replaced by a {@link #compacted} one
      * @param damage what is wrong with it and what to do, in words; empty if the log was understood in full
      */
     public record Recovered(Manifest manifest, Optional<String> damage) {}
@@ -76,12 +76,13 @@ public final class Manifest implements AutoCloseable {
     }
 
     /**
-     * Reads a manifest and takes over its fd. Never fails for what it reads: bad content is told as damage, and all changes before
-     * it have been applied. Bytes that a kill left behind the last append are no damage.
+     * Reads a manifest and takes over its fd. Never fails for what it reads: bad content is told as damage, and all
+     * changes before it have been applied. Bytes that a kill left behind the last append are no damage.
      *
      * @param memfd the manifest; ours from here on
      * @param session the name it must have been made for
-     * @param apply takes each change in order; may throw {@link BrokenChange}, which ends the reading with that as damage
+     * @param apply takes each change in order; may throw {@link BrokenChange}, which ends the reading with that as
+     *     damage
      * @throws ErrnoException if the file cannot be read at all (pread(2)), or EINVAL for the name; it is closed then
      */
     public static Recovered read(Fd memfd, String session, Consumer<Change> apply) {
@@ -128,8 +129,8 @@ public final class Manifest implements AutoCloseable {
     }
 
     /**
-     * A token that this session never had, 1 to {@link Bounds#TOKEN}. Record it ({@link Change.Put}) before LUO hears of it: only
-     * a recorded one is known to be used after a crash.
+     * A token that this session never had, 1 to {@link Bounds#TOKEN}. Record it ({@link Change.Put}) before LUO hears
+     * of it: only a recorded one is known to be used after a crash.
      *
      * @throws ErrnoException ENOSPC when there is none left
      */
@@ -143,8 +144,8 @@ public final class Manifest implements AutoCloseable {
     /**
      * Records changes, all or none, whatever happens. Costs as much as the changes are long.
      *
-     * @throws ErrnoException and nothing is recorded: ENOSPC if the log would pass {@link Bounds#LOG} (compact it), EPERM if it
-     *     must grow and its size is frozen, EIO if it is damaged, or pwrite(2)'s own
+     * @throws ErrnoException and nothing is recorded: ENOSPC if the log would pass {@link Bounds#LOG} (compact it),
+     *     EPERM if it must grow and its size is frozen, EIO if it is damaged, or pwrite(2)'s own
      */
     public void append(List<Change> changes) {
         damage.ifPresent(why -> {
@@ -165,14 +166,18 @@ public final class Manifest implements AutoCloseable {
         return log.length() >= Math.max(COMPACT_FROM, 2 * whole);
     }
 
-    /** A second manifest in the format of this one, or the newest if that is unknown; see {@link #compacted(Stream, Format)}. */
+    /**
+     * {@link #compacted(Stream, Format)} in the format that this one has, or the newest if that is not known.
+     *
+     * @param snapshot changes that make the whole state from an empty root
+     */
     public Manifest compacted(Stream<Change> snapshot) {
         return compacted(snapshot, header.toWrite());
     }
 
     /**
-     * A second manifest of the same session with the state alone, and what this build keeps without knowing it. This one stays as it
-     * is: until the caller has put the new one in its place, it is the one that counts.
+     * A second manifest of the same session with the state alone, and what this build keeps without knowing it. This
+     * one stays as it is: until the caller has put the new one in its place, it is the one that counts.
      *
      * @param snapshot changes that make the whole state from an empty root
      * @param format what to write: an older one before a kexec into an older kexecfs
@@ -184,8 +189,8 @@ public final class Manifest implements AutoCloseable {
     }
 
     /**
-     * Grows the file, so that changes of {@code bytes} in all fit without growing it. A change takes some 100 bytes, and its names
-     * and extended attributes.
+     * Grows the file, so that changes of {@code bytes} in all fit without growing it. A change takes some 100 bytes,
+     * and its names and extended attributes.
      *
      * @param bytes 0 to {@link Bounds#LOG}
      * @throws ErrnoException EPERM if its size is frozen, ENOSPC past {@link Bounds#LOG}

@@ -5,8 +5,8 @@ import jnr.constants.platform.linux.Errno;
 import org.kexecfs.posix.ErrnoException;
 
 /**
- * The name of an entry: one component of a path, 1 to {@value Bounds#NAME} bytes with no {@code /} and no NUL, and neither {@code .} nor
- * {@code ..}. It need not be UTF-8. Immutable; compared by its bytes.
+ * The name of an entry: one component of a path, 1 to {@value Bounds#NAME} bytes with no {@code /} and no NUL, and
+ * neither {@code .} nor {@code ..}. It need not be UTF-8. Immutable; compared by its bytes.
  */
 public final class Name implements Comparable<Name> {
     private static final Bytes DOT = Bytes.of(".");

@@ -11,8 +11,8 @@ import org.kexecfs.posix.Time;
 /**
  * What is kept of an entry beside its bytes and its names. Immutable.
  *
- * @param token what LUO knows the entry by, 0 to {@link Bounds#TOKEN}; 0 is the root directory (LUO's own token 0 is the
- *     manifest), and directories have tokens from the same sequence with nothing in LUO under them
+ * @param token what LUO knows the entry by, 0 to {@link Bounds#TOKEN}; 0 is the root directory (LUO's own token 0 is
+ *     the manifest), and directories have tokens from the same sequence with nothing in LUO under them
  * @param kind file or directory
  * @param uid owner, 32 bits, unsigned
  * @param gid group, 32 bits, unsigned
@@ -21,11 +21,11 @@ import org.kexecfs.posix.Time;
  * @param modified mtime
  * @param readOnly whether the open file that was linked had no write access
  * @param xattrs extended attributes, full name ({@code user.comment}) to value
- * @param unknown fields that a newer kexecfs recorded and this one does not know; empty for what is made here. Keep it when an
- *     entry changes (the {@code with} methods do)
- * @throws ErrnoException EINVAL for a value out of its range; as setxattr(2) has them, ERANGE for an attribute's name of no
- *     byte or more than {@value Bounds#XATTR_NAME}, E2BIG for a value of more than {@value Bounds#XATTR_VALUE}, ENOSPC for more than
- *     {@value Bounds#XATTRS} bytes in all
+ * @param unknown fields that a newer kexecfs recorded and this one does not know; empty for what is made here. Keep it
+ *     when an entry changes (the {@code with} methods do)
+ * @throws ErrnoException EINVAL for a value out of its range; as setxattr(2) has them, ERANGE for an attribute's name
+ *     of no byte or more than {@value Bounds#XATTR_NAME}, E2BIG for a value of more than {@value Bounds#XATTR_VALUE},
+ *     ENOSPC for more than {@value Bounds#XATTRS} bytes in all
  */
 public record Node(
         long token,

@@ -5,8 +5,8 @@ import java.util.Optional;
 import org.kexecfs.posix.ErrnoException;
 
 /**
- * Changes as records of the log, and back: the messages of manifest.proto, whose names and numbers these are. What a record says is
- * checked here; what it means for the tree is not.
+ * Changes as records of the log, and back: the messages of manifest.proto, whose names and numbers these are. What a
+ * record says is checked here; what it means for the tree is not.
  */
 final class Records {
     private static final int CHANGE_PUT = 1;

@@ -4,11 +4,11 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
 /**
- * The first 24 bytes of a log: 8 that say what it is, and two commit words. Each word says how many bytes of the file count, with
- * the CRC-32C of that; the greater one that is sound is right.
+ * The first 24 bytes of a log: 8 that say what it is, and two commit words. Each word says how many bytes of the file
+ * count, with the CRC-32C of that; the greater one that is sound is right.
  *
- * <p>Only the words are ever written again, one after the other. So a write of one that is cut short, wherever, leaves the other,
- * which says what counted before; and once both are written either will do.
+ * <p>Only the words are ever written again, one after the other. So a write of one that is cut short, wherever, leaves
+ * the other, which says what counted before; and once both are written either will do.
  */
 final class Start {
     /** Where the words are. */

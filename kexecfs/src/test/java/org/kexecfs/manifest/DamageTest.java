@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.google.protobuf.ByteString;
 import com.sun.management.ThreadMXBean;
 import java.lang.management.ManagementFactory;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
@@ -97,15 +98,32 @@ class DamageTest {
         }
     }
 
+    @Test
+    void aFrameThatGoesPastWhatCountsIsNoticedThoughTheFileHasItAll() {
+        List<Integer> ends = ends();
+        for (int committed = 24; committed < SMALL.length; committed++) {
+            byte[] shorter = SMALL.clone();
+            System.arraycopy(Raw.start(committed), 0, shorter, 0, 24);
+            try (Read read = Read.of(shorter)) {
+                assertEquals(ends.contains(committed), read.damage().isEmpty(), "at " + committed);
+                assertBeginning(read, committed);
+            }
+        }
+    }
+
     /** All changes whose frames end at {@code sound} or before it were read, and no other. */
     private static void assertBeginning(Read read, int sound) {
-        int end = 24 + 8 + HEADER.length;
-        int whole = 0;
+        int whole = (int) ends().stream().filter(end -> end <= sound).count() - 1;
+        assertEquals(CHANGES.subList(0, Math.max(whole, 0)), read.changes());
+    }
+
+    /** Where the header ends, and each change. */
+    private static List<Integer> ends() {
+        List<Integer> ends = new ArrayList<>(List.of(24 + 8 + HEADER.length));
         for (Change change : CHANGES) {
-            end += 8 + Records.encode(change).length;
-            whole += end <= sound ? 1 : 0;
+            ends.add(ends.getLast() + 8 + Records.encode(change).length);
         }
-        assertEquals(CHANGES.subList(0, whole), read.changes());
+        return ends;
     }
 
     @Property(tries = 20_000)

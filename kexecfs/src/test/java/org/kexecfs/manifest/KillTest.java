@@ -116,8 +116,8 @@ class KillTest {
     }
 
     /**
-     * The files that a kill during {@code writes} to {@code before} leaves, each with whether the append counts: it does once the whole of
-     * the first commit word that takes it in is there.
+     * The files that a kill during {@code writes} to {@code before} leaves, each with whether the append counts: it
+     * does once the whole of the first commit word that takes it in is there.
      */
     private static void everyFile(Fd before, List<Recorder.Write> writes, BiConsumer<Boolean, Fd> each) {
         byte[] start = Raw.bytes(before);

@@ -230,6 +230,14 @@ class ManifestTest {
             refused(Errno.ENOSPC, () -> manifest.reserve(Bounds.LOG));
             manifest.reserve(Bounds.LOG - 1000);
         }
+        Recorder memory = new Recorder();
+        try (Manifest manifest = memory.begin()) {
+            Log full = new Log(manifest.memfd(), memory, Bounds.LOG - 10);
+            memory.writes().clear();
+            refused(Errno.ENOSPC, () -> full.append(new Frames().add(new byte[3])));
+            assertTrue(memory.writes().stream().allMatch(write -> write.offset() < 24), "no frame was written");
+            full.append(new Frames().add(new byte[2]));
+        }
     }
 
     @Test

@@ -31,7 +31,11 @@ final class Recorder implements Pwrite {
 
     /** A new manifest in it. */
     Manifest begin(Change... state) {
-        Header header = Header.of(Read.SESSION, Format.V1);
+        return begin(Header.of(Read.SESSION, Format.V1), state);
+    }
+
+    /** A new manifest in it, with this header. */
+    Manifest begin(Header header, Change... state) {
         return Manifest.begin(memfd, this, header, List.of(), Stream.of(state));
     }
 

@@ -34,9 +34,10 @@ class VersionsTest {
     void aFormatThatTakesANewerReaderIsNotGuessedAt() {
         try (Read read = Read.of(Raw.log(Raw.header(Read.SESSION, 3, 2), Records.encode(Changes.file(1))))) {
             assertEquals(
-                    "manifest of session 'vm1', record at byte 24: 'kexecfs 9.8' wrote it in format 3, which takes a reader of"
-                            + " format 2, and this is kexecfs (unpackaged), which reads up to 1: mount the session with the kexecfs"
-                            + " that wrote it or a newer one, or have that one write format 1 before the next kexec",
+                    "manifest of session 'vm1', record at byte 24: 'kexecfs 9.8' wrote it in format 3, which takes a"
+                            + " reader of format 2, and this is kexecfs (unpackaged), which reads up to 1: mount the"
+                            + " session with the kexecfs that wrote it or a newer one, or have it write format 1"
+                            + " before the next kexec",
                     read.damage().orElseThrow());
             assertEquals(List.of(), read.changes());
             assertThrows(ErrnoException.class, () -> read.manifest().append(List.of()));
