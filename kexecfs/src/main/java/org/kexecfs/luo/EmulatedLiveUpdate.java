@@ -3,9 +3,14 @@ package org.kexecfs.luo;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.posix.ErrnoException;
+import org.kexecfs.posix.FileId;
 
 /**
  * LUO without the kernel's: sessions, tokens and errnos as the kernel has them, "preserved memory" in a directory, and
@@ -15,7 +20,7 @@ import org.kexecfs.posix.ErrnoException;
  *
  * <ol>
  *   <li>{@code preserve} notes the file in the session's directory, and keeps a descriptor of it in this process.
- *   <li>{@link #kexec}, in whatever process, gets at the file through the holder's /proc/PID/fd and writes its contents
+ *   <li>{@link #kexec}, in whatever process, gets at the file through /proc/PID/fd of those who have the session open, and writes its contents
  *       into the next kernel's incoming session, for all sessions that are open. The next kernel then takes the place
  *       of this one, in one step.
  *   <li>{@code retrieve} makes a memfd of these contents.
@@ -33,10 +38,10 @@ import org.kexecfs.posix.ErrnoException;
  *   <li>The machine does not stand still for a kexec: a write while it copies may or may not be carried over.
  *   <li>The processes of the kernel before live on; their sessions give ENODEV. {@link Kexec#holders} are there to be
  *       ended, as a kexec would.
- *   <li>The kexec must see the holders in its own /proc (the same PID namespace) and may have to read their files (the
- *       same user, or root).
- *   <li>A session that outlives its process, by a duplicate of its descriptor elsewhere, keeps name and tokens, but not
- *       the files: the kexec then fails with ENOENT.
+ *   <li>The kexec must see the holders in its own /proc (the same PID namespace) and be allowed to look at them (the same
+ *       user, or root).
+ *   <li>A session that outlives its process, by a duplicate of its descriptor elsewhere, has its files only as long as
+ *       those who have such a duplicate have the files open, too; otherwise the kexec fails with ENOENT.
  *   <li>The directory is no memory: it is written without fsync(2), and a power failure may damage it.
  * </ul>
  *
@@ -50,8 +55,8 @@ public final class EmulatedLiveUpdate implements LiveUpdate {
      * What a kexec did.
      *
      * @param sessions names of the sessions that were carried over, in the order of their directories
-     * @param holders processes that have sessions of the kernel before open, each once: a real kexec would have ended
-     *     them
+     * @param holders processes that have sessions of the kernel before open, outgoing or retrieved, each once, lowest pid
+     *     first: a real kexec would have ended them
      */
     public record Kexec(List<String> sessions, List<Integer> holders) {}
 
@@ -72,7 +77,7 @@ public final class EmulatedLiveUpdate implements LiveUpdate {
         try (EmulatedKernel kernel = EmulatedKernel.lock(directory)) {
             SessionDirectory session = kernel.outgoing(name);
             if (session.exists() && !kernel.buried(session)) {
-                throw new ErrnoException(Errno.EEXIST, "process " + session.holder() + " has it");
+                throw new ErrnoException(Errno.EEXIST, "process " + session.opener() + " has opened it");
             }
             return create(kernel, session);
         } catch (ErrnoException e) {
@@ -99,7 +104,7 @@ public final class EmulatedLiveUpdate implements LiveUpdate {
                 throw new ErrnoException(Errno.ENOENT, "the kernel before preserved no such session");
             }
             if (session.wasRetrieved()) {
-                throw new ErrnoException(Errno.EINVAL, "process " + session.holder() + " has retrieved it already");
+                throw new ErrnoException(Errno.EINVAL, "process " + session.opener() + " has retrieved it already");
             }
             return new IncomingSession(directory, kernel, session, session.open());
         } catch (ErrnoException e) {
@@ -121,22 +126,29 @@ public final class EmulatedLiveUpdate implements LiveUpdate {
     public Kexec kexec() {
         try (EmulatedKernel kernel = EmulatedKernel.lock(directory)) {
             List<SessionDirectory> outgoing = kernel.outgoing();
-            List<Integer> holders = Stream.concat(outgoing.stream(), kernel.retrieved().stream())
-                    .map(SessionDirectory::holder)
-                    .distinct()
-                    .toList();
-            return new Kexec(handOver(outgoing, kernel), holders);
+            Map<FileId, Set<Integer>> holders =
+                    Descriptor.holders(Stream.concat(outgoing.stream(), kernel.retrieved().stream())
+                            .map(SessionDirectory::id)
+                            .collect(Collectors.toSet()));
+            return new Kexec(
+                    handOver(outgoing, holders, kernel),
+                    holders.values().stream()
+                            .flatMap(Set::stream)
+                            .distinct()
+                            .sorted()
+                            .toList());
         } catch (ErrnoException e) {
             throw new ErrnoException(e, "kexec, " + this + ": nothing has changed");
         }
     }
 
-    private static List<String> handOver(List<SessionDirectory> outgoing, EmulatedKernel kernel) {
+    private static List<String> handOver(
+            List<SessionDirectory> outgoing, Map<FileId, Set<Integer>> holders, EmulatedKernel kernel) {
         EmulatedKernel next = kernel.next();
         try {
             List<String> names = new ArrayList<>();
             for (SessionDirectory session : outgoing) {
-                if (carry(session, next)) {
+                if (carry(session, holders.get(session.id()), next)) {
                     names.add(session.name().text());
                 }
             }
@@ -149,12 +161,13 @@ public final class EmulatedLiveUpdate implements LiveUpdate {
     }
 
     /** Whether the session is in the next kernel: not, if its holder died meanwhile, and so closed it in time. */
-    private static boolean carry(SessionDirectory session, EmulatedKernel next) {
+    private static boolean carry(SessionDirectory session, Set<Integer> holders, EmulatedKernel next) {
         SessionDirectory carried = next.incoming(session.name());
         carried.create();
         for (long token : session.tokens()) {
             try {
-                Memory.freeze(session.holder(), OutgoingFile.read(session.file(token)), carried.contents(token))
+                OutgoingFile file = OutgoingFile.read(session.file(token));
+                Memory.freeze(find(file, session, holders), file, carried.contents(token))
                         .write(carried.file(token));
             } catch (ErrnoException e) {
                 if (session.isOpen()) {
@@ -166,6 +179,19 @@ public final class EmulatedLiveUpdate implements LiveUpdate {
             }
         }
         return true;
+    }
+
+    /** Where the file is open: LUO's own descriptor, or, if its process is gone, whatever those have who hold the session. */
+    private static Descriptor find(OutgoingFile file, SessionDirectory session, Set<Integer> holders) {
+        Stream<Descriptor> own = Stream.of(new Descriptor(session.opener(), file.fd()))
+                .filter(descriptor -> holders.contains(descriptor.process()));
+        return Stream.concat(own, holders.stream().map(Descriptor::of).flatMap(List::stream))
+                .filter(descriptor -> descriptor.file().equals(Optional.of(file.id())))
+                .findFirst()
+                .orElseThrow(() -> new ErrnoException(
+                        Errno.ENOENT,
+                        "no process that has the session open (" + holders
+                                + " of those that can be seen) has the file"));
     }
 
     @Override

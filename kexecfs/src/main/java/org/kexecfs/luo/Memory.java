@@ -1,7 +1,5 @@
 package org.kexecfs.luo;
 
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.posix.ErrnoException;
@@ -68,51 +66,31 @@ final class Memory {
     }
 
     /**
-     * Takes a file over from the process that holds it: reads what LUO keeps of it, and writes its contents out.
+     * Takes a file over from a process that has it open: reads what LUO keeps of it, and writes its contents out.
      *
-     * @param holder the process
-     * @param file where the file is in it
+     * @param open where it is open
+     * @param file what was noted of it when it was preserved
      * @param contents a file to be made
-     * @throws ErrnoException ENOENT, EACCES the process is gone, or has other files by now, or is another user's;
-     *     EPERM the size has changed; ENOSPC
+     * @throws ErrnoException ENOENT the process has closed it; EACCES it is another user's; EPERM the size has changed;
+     *     ENOSPC
      */
-    static IncomingFile freeze(int holder, OutgoingFile file, Path contents) {
-        String told = "fd " + file.fd() + " of process " + holder;
-        // Should another process have that number by now, its fd might be something that keeps an open(2) waiting.
-        try (Fd source = Fd.open("/proc/" + holder + "/fd/" + file.fd(), Fd.O_RDONLY | Fd.O_NONBLOCK, 0)) {
-            FileStatus status = source.status();
-            if (!status.id().equals(file.id())) {
-                throw new ErrnoException(Errno.ENOENT, told + " is not the file that was preserved");
-            }
-            checkSize(told, file.size(), status.size());
-            IncomingFile frozen = new IncomingFile(file.size(), position(holder, file.fd()), source.seals());
+    static IncomingFile freeze(Descriptor open, OutgoingFile file, Path contents) {
+        try (Fd source = Fd.open(open.path(), Fd.O_RDONLY, 0)) {
+            checkSize(open, file.size(), source.status().size());
+            IncomingFile frozen = new IncomingFile(file.size(), open.position(), source.seals());
             try (Fd copy = Fd.open(contents.toString(), Fd.O_WRONLY | Fd.O_CREAT | Fd.O_EXCL, 0600)) {
-                checkSize(told, file.size(), copy.copyFrom(source, file.size()));
+                checkSize(open, file.size(), copy.copyFrom(source, file.size()));
             }
             return frozen;
         }
     }
 
-    private static void checkSize(String told, long frozen, long size) {
+    private static void checkSize(Descriptor open, long frozen, long size) {
         if (size != frozen) {
             throw new ErrnoException(
                     Errno.EPERM,
-                    told + " was preserved with " + frozen + " bytes and has " + size
+                    open + " was preserved with " + frozen + " bytes and has " + size
                             + " now: LUO would have frozen its size, which the emulation cannot");
-        }
-    }
-
-    private static long position(int holder, int fd) {
-        Path info = Path.of("/proc", Integer.toString(holder), "fdinfo", Integer.toString(fd));
-        try {
-            return Files.readAllLines(info).stream()
-                    .filter(line -> line.startsWith("pos:"))
-                    .mapToLong(line ->
-                            Long.parseLong(line.substring("pos:".length()).strip()))
-                    .findFirst()
-                    .orElseThrow();
-        } catch (IOException e) {
-            throw new ErrnoException(Errno.ENOENT, info + " cannot be read");
         }
     }
 

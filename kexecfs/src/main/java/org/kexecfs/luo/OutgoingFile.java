@@ -6,7 +6,7 @@ import org.kexecfs.posix.FileId;
 /**
  * A file that was preserved in the emulation: where the kexec finds it.
  *
- * @param fd the holder's descriptor of it, kept for this
+ * @param fd LUO's descriptor of it, in the process that opened the session
  * @param id which file it is
  * @param size bytes when it was preserved, which is what it is frozen at
  */

@@ -5,13 +5,15 @@ import java.nio.file.Path;
 import java.util.List;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
+import org.kexecfs.posix.FileId;
+import org.kexecfs.posix.FileStatus;
 import org.kexecfs.posix.Names;
 
 /**
  * A session in an emulation's directory. To be used under the lock of {@link EmulatedKernel} only.
  *
  * <pre>
- * session           flock(2)ed by those who have the session open; its holder's pid. An incoming session that nobody
+ * session           flock(2)ed by those who have the session open; the pid of who opened it. An incoming session that nobody
  *                   has retrieved has none
  * files/TOKEN       outgoing: an {@link OutgoingFile}; incoming: an {@link IncomingFile}
  * contents/TOKEN    incoming: the file's bytes
@@ -24,7 +26,7 @@ import org.kexecfs.posix.Names;
  * @param path the directory
  */
 record SessionDirectory(Path path) {
-    private static final String HOLDER = "holder";
+    private static final String OPENER = "opener";
 
     /** Makes the directory, with no files in it, and nobody who has it open. */
     void create() {
@@ -37,7 +39,7 @@ record SessionDirectory(Path path) {
     Fd open() {
         Path file = path.resolve("session");
         Path prepared = path.resolve("session.new");
-        Fd session = Facts.of(HOLDER, ProcessHandle.current().pid()).write(prepared);
+        Fd session = Facts.of(OPENER, ProcessHandle.current().pid()).write(prepared);
         try {
             session.lock();
             // Not before it is locked: a session that is there and not locked is one that was closed.
@@ -72,9 +74,14 @@ record SessionDirectory(Path path) {
         return SessionName.ofFileName(path.getFileName().toString());
     }
 
-    /** The process that has it open. */
-    int holder() {
-        return (int) Facts.read(path.resolve("session")).get(HOLDER);
+    /** What processes that have it open have open. */
+    FileId id() {
+        return FileStatus.of(path.resolve("session").toString()).id();
+    }
+
+    /** The process that opened it; duplicates of its descriptor may be elsewhere by now. */
+    int opener() {
+        return (int) Facts.read(path.resolve("session")).get(OPENER);
     }
 
     /** Where the file's record is, whether it is there or not. */

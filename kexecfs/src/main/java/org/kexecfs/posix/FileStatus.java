@@ -60,6 +60,16 @@ public record FileStatus(
         return statx(AT_FDCWD, path, 0, "stat(" + path + ")");
     }
 
+    /**
+     * stat of what a process has open as {@code fd}, without asking a filesystem that may be waiting for us.
+     *
+     * @throws ErrnoException ENOENT there is no such process or descriptor; EACCES we may not look at the process
+     */
+    public static FileStatus ofOpenFile(int process, int fd) {
+        String path = "/proc/" + process + "/fd/" + fd;
+        return statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, "stat(" + path + ")");
+    }
+
     private static FileStatus statx(int directory, String path, int flags, String told) {
         Pointer s = Fd.allocate(SIZE_OF_STATX);
         check(() -> C.statx(directory, path, flags, STATX_BASIC_STATS, s), () -> told);

@@ -34,6 +34,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.FsContext;
+import org.kexecfs.posix.Pidfd;
 
 /** What is the emulation's own, beside the {@link Contract}. */
 class EmulatedLiveUpdateTest {
@@ -194,6 +195,55 @@ class EmulatedLiveUpdateTest {
     }
 
     // Death
+
+    @Test
+    void aSessionOutlivesItsProcess_whereDescriptorsOfItAndItsFilesAreElsewhere() throws Exception {
+        try (Holder holder = Holder.start(directory, "create", "name");
+                Fd session = taken(holder, "/emulation/kernel.1/outgoing/name/session")) {
+            try (Fd file = taken(holder, "/memfd:held (deleted)")) {
+                holder.kill();
+                int self = (int) ProcessHandle.current().pid();
+                fails(EEXIST, () -> luo.createSession("name"));
+
+                assertEquals(new EmulatedLiveUpdate.Kexec(List.of("name"), List.of(self)), luo.kexec());
+
+                try (LiveUpdateSession incoming = luo.retrieveSession("name");
+                        Fd restored = incoming.retrieve(1)) {
+                    assertEquals("held by another", contents(restored));
+                    assertEquals(file.position(), restored.position());
+                }
+            }
+            assertTrue(session.number() >= 0);
+        }
+    }
+
+    @Test
+    void withoutItsFilesASessionThatOutlivedItsProcessGivesENOENT() throws Exception {
+        try (Holder holder = Holder.start(directory, "create", "name")) {
+            try (Fd session = taken(holder, "/emulation/kernel.1/outgoing/name/session")) {
+                holder.kill();
+
+                String message = fails(ENOENT, luo::kexec);
+
+                assertTrue(message.contains("session 'name', token 1"), session + ": " + message);
+            }
+            assertEquals(List.of(), luo.kexec().sessions());
+        }
+    }
+
+    /** A duplicate of what another process has open, by what /proc says of it. */
+    private static Fd taken(Holder holder, String what) throws IOException {
+        Path fds = Path.of("/proc/" + holder.pid() + "/fd");
+        try (Pidfd process = Pidfd.open(holder.pid());
+                Stream<Path> all = Files.list(fds)) {
+            for (Path fd : all.toList()) {
+                if (Files.readSymbolicLink(fd).toString().endsWith(what)) {
+                    return process.getFd(Integer.parseInt(fd.getFileName().toString()));
+                }
+            }
+        }
+        throw new AssertionError(what + " is not open in process " + holder.pid());
+    }
 
     @Test
     void aHolderThatIsKilledHasClosedItsOutgoingSession() throws Exception {
