@@ -2,6 +2,9 @@ package org.kexecfs.tool;
 
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.function.Supplier;
 import org.kexecfs.posix.ErrnoException;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -15,15 +18,6 @@ import picocli.CommandLine.ScopeType;
 @Command(
         name = "kexecfs",
         description = "Mounts of live update sessions: files in them survive a kexec.%n",
-        subcommands = {
-            MountCommand.class,
-            UmountCommand.class,
-            StatusCommand.class,
-            LsCommand.class,
-            KexecCommand.class,
-            DemoCommand.class,
-            VersionCommand.class
-        },
         versionProvider = Main.Version.class,
         usageHelpAutoWidth = true,
         exitCodeListHeading = "%nExit codes:%n",
@@ -43,6 +37,18 @@ import picocli.CommandLine.ScopeType;
             "  kexecfs status --json",
         })
 public final class Main implements Runnable {
+    private static final Map<String, Supplier<Object>> COMMANDS = new LinkedHashMap<>();
+
+    static {
+        COMMANDS.put("mount", MountCommand::new);
+        COMMANDS.put("umount", UmountCommand::new);
+        COMMANDS.put("status", StatusCommand::new);
+        COMMANDS.put("ls", LsCommand::new);
+        COMMANDS.put("kexec", KexecCommand::new);
+        COMMANDS.put("demo", DemoCommand::new);
+        COMMANDS.put("version", VersionCommand::new);
+    }
+
     @CommandLine.Spec
     private CommandLine.Model.CommandSpec spec;
 
@@ -79,8 +85,15 @@ public final class Main implements Runnable {
      */
     static int run(PrintWriter out, PrintWriter err, String... arguments) {
         Main main = new Main();
-        return new CommandLine(main)
-                .setOut(out)
+        CommandLine line = new CommandLine(main);
+        // To read one command's annotations takes longer than much of what a mount does: the others' are left alone.
+        String first = arguments.length == 0 ? "" : arguments[0];
+        COMMANDS.forEach((name, command) -> {
+            if (name.equals(first) || !COMMANDS.containsKey(first)) {
+                line.addSubcommand(name, command.get());
+            }
+        });
+        return line.setOut(out)
                 .setErr(err)
                 .setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF))
                 .setParameterExceptionHandler(Main::refuse)

@@ -1,0 +1,113 @@
+package org.kexecfs.tool;
+
+import static org.junit.jupiter.api.Assertions.assertAll;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class CommandLineTest {
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "", "fly", "mount", "mount web", "mount web /mnt more", "mount --fly web /mnt", "mount --ready-fd x web /mnt",
+                "umount", "umount a b", "ls", "ls a b", "status a b", "kexec", "kexec /tmp", "demo --stage 3", "demo --stage x"
+            })
+    void aWrongCommandLineIsUsage(String line) {
+        Tool tool = Tool.run(line.isEmpty() ? new String[0] : line.split(" "));
+
+        assertAll(
+                () -> assertEquals(Exit.USAGE, tool.exit(), tool.err()),
+                () -> assertTrue(tool.err().startsWith("kexecfs: "), tool.err()),
+                () -> assertEquals("", tool.out()));
+    }
+
+    @Test
+    void aWrongOptionIsNamedAndHelpPointedTo() {
+        Tool tool = Tool.run("mount", "--fly", "web", "/mnt");
+
+        assertTrue(tool.err().contains("--fly"), tool.err());
+        assertTrue(tool.err().contains("Try 'kexecfs mount --help'."), tool.err());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"umount", "ls", "status"})
+    void whatIsNotMountedHasACodeOfItsOwn(String command) {
+        Tool tool = Tool.run(command, "no-such-session");
+
+        assertAll(
+                () -> assertEquals(Exit.NOT_MOUNTED, tool.exit()),
+                () -> assertEquals(
+                        "kexecfs: no-such-session: no such session or directory is mounted here; 'kexecfs status' lists"
+                                + " those that are\n",
+                        tool.err()));
+    }
+
+    @Test
+    void aDirectoryWithoutAMountIsNotMounted(@TempDir Path directory) {
+        assertEquals(Exit.NOT_MOUNTED, Tool.run("umount", directory.toString()).exit());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "fly=high | fly",
+                "uid=root | uid=root",
+                "mode=rwx | mode=rwx",
+                "size=much | size=much",
+                "emulate,device=/dev/null | device and emulate",
+                "preserve=never | preserve=never",
+            })
+    void aWrongMountOptionIsNamed(String options, String named, @TempDir Path directory) {
+        Tool tool = Tool.run("mount", "-o", options, "web", directory.toString());
+
+        assertAll(
+                () -> assertEquals(Exit.FAILED, tool.exit(), tool.err()),
+                () -> assertTrue(tool.err().contains(named), tool.err()),
+                () -> assertTrue(tool.err().contains("EINVAL"), tool.err()),
+                () -> assertFalse(tool.err().contains("\tat "), tool.err()));
+    }
+
+    @Test
+    void debugShowsWhereAnErrorWasSeen(@TempDir Path directory) {
+        Tool tool = Tool.run("--debug", "mount", "-o", "fly", "web", directory.toString());
+
+        assertTrue(tool.err().contains("\tat org.kexecfs."), tool.err());
+    }
+
+    @Test
+    void anEmulatedKexecNeedsAnEmulation(@TempDir Path directory) {
+        Tool tool = Tool.run("kexec", "--emulate", directory.resolve("none").toString());
+
+        assertAll(
+                () -> assertEquals(Exit.FAILED, tool.exit()),
+                () -> assertTrue(tool.err().contains(directory.resolve("none").toString()), tool.err()));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "mount", "umount", "status", "ls", "kexec", "demo"})
+    void everyCommandHasHelpWithAnExample(String command) {
+        Tool tool = command.isEmpty() ? Tool.run("--help") : Tool.run(command, "--help");
+
+        assertAll(
+                () -> assertEquals(Exit.OK, tool.exit()),
+                () -> assertTrue(tool.out().contains("Example"), tool.out()),
+                () -> assertTrue(tool.out().contains("kexecfs " + command), tool.out()));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"--version", "version"})
+    void theVersionIsToldBothWays(String argument) {
+        Tool tool = Tool.run(argument);
+
+        assertEquals(Exit.OK, tool.exit());
+        assertTrue(tool.out().startsWith("kexecfs "), tool.out());
+    }
+}
