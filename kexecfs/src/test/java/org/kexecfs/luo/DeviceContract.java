@@ -94,17 +94,19 @@ final class DeviceContract implements AutoCloseable {
     private void run(boolean before) {
         for (Case one : cases()) {
             switch (one) {
-                case Plain plain
-                when before -> {
-                    run(plain, plain.run());
-                    open.pop().close();
-                }
-                case Plain plain -> {}
+                case Plain plain -> runIf(before, plain);
                 case AcrossKexec across -> run(across, before ? across.before() : across.after());
             }
         }
         System.out.println("1.." + run);
         System.out.flush();
+    }
+
+    private void runIf(boolean before, Plain plain) {
+        if (before) {
+            run(plain, plain.run());
+            open.pop().close();
+        }
     }
 
     private void run(Case one, Step step) {
