@@ -19,6 +19,7 @@ final class Completion {
     private static final int FUSE_RELEASE = 18;
     private static final int FUSE_INIT = 26;
     private static final int FUSE_CREATE = 35;
+    private static final int FUSE_RENAME2 = 45;
 
     private static final int REPLY_ERROR = 4;
     private static final int SIZE_OF_REPLY_HEADER = 16;
@@ -27,10 +28,12 @@ final class Completion {
 
     private final OpenNodes nodes = new OpenNodes();
     private final Passthrough passthrough;
+    private final Rename2 rename2;
     private final ThreadLocal<Pointer> answering = new ThreadLocal<>();
 
-    Completion(Passthrough passthrough) {
+    Completion(Passthrough passthrough, Rename2 rename2) {
         this.passthrough = passthrough;
+        this.rename2 = rename2;
     }
 
     /** A request comes in: header and body, changed in place. */
@@ -39,6 +42,7 @@ final class Completion {
         switch (request.getInt(OPCODE)) {
             case FUSE_INIT, FUSE_OPEN, FUSE_CREATE -> answering.set(request);
             case FUSE_RELEASE -> nodes.released(node, request.getLong(REQUEST_BODY));
+            case FUSE_RENAME2 -> rename2.request(request);
             case FUSE_GETATTR -> nodes.completeGetattr(node, request.slice(REQUEST_BODY));
             default -> {}
         }

@@ -1,11 +1,14 @@
 package org.kexecfs.fuse;
 
+import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.IntSupplier;
 import jnr.constants.platform.linux.Errno;
 import jnr.ffi.Pointer;
 import jnr.ffi.provider.jffi.ClosureHelper;
+import org.kexecfs.manifest.Bytes;
 import org.kexecfs.manifest.Kind;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
@@ -50,13 +53,15 @@ final class KexecFs implements AutoCloseable {
     private final Handles handles = new Handles();
     private final StateWatch watch;
     private final Passthrough passthrough;
+    private final Rename2 rename2;
 
-    KexecFs(LibFuse fuse, Session session, ControlAttributes control, StateWatch watch, Passthrough passthrough) {
+    KexecFs(LibFuse fuse, Session session, ControlAttributes control, StateWatch watch, Passthrough passthrough, Rename2 rename2) {
         this.fuse = fuse;
         this.session = session;
         this.control = control;
         this.watch = watch;
         this.passthrough = passthrough;
+        this.rename2 = rename2;
     }
 
     /** The operations, for libfuse. */
@@ -85,7 +90,7 @@ final class KexecFs implements AutoCloseable {
         o.mkdir.set((path, mode) -> answer(() -> mkdir(path(path), mode)));
         o.unlink.set(path -> answer(() -> run(() -> session.unlink(ours(path)))));
         o.rmdir.set(path -> answer(() -> run(() -> session.rmdir(ours(path)))));
-        o.rename.set((from, to) -> answer(() -> run(() -> session.rename(ours(from), ours(to)))));
+        o.rename.set((from, to) -> answer(() -> run(() -> session.rename(ours(from), ours(to), rename2.asked()))));
         o.link.set((from, to) -> answer(() -> link(target(from), path(to))));
         o.symlink.set((from, to) -> answer(() -> {
             throw new ErrnoException(Errno.EPERM, "symlink: LUO preserves memory, not links");
@@ -94,6 +99,10 @@ final class KexecFs implements AutoCloseable {
         o.chown.set((path, uid, gid) ->
                 answer(() -> run(() -> session.chown(ours(path), given(uid), given(gid)))));
         o.utimens.set((path, times) -> answer(() -> utimens(ours(path), times)));
+        o.setxattr.set((path, name, value, size, flags) -> answer(() -> setxattr(path, name, value, size, flags)));
+        o.getxattr.set((path, name, value, size) -> answer(() -> getxattr(target(path), name, value, size)));
+        o.listxattr.set((path, list, size) -> answer(() -> listxattr(target(path), list, size)));
+        o.removexattr.set((path, name) -> answer(() -> run(() -> session.removeXattr(ours(path), attribute(name)))));
         o.statfs.set((path, status) -> answer(() -> statfs(status)));
         o.poll.set((path, file, poll, events) -> answer(() -> poll(info(file), poll, events)));
         return o;
@@ -262,6 +271,49 @@ final class KexecFs implements AutoCloseable {
         s.f_favail.set(freeEntries);
         s.f_namemax.set(NAME_MAX);
         return 0;
+    }
+
+    private static Bytes attribute(Pointer name) {
+        return Bytes.of(bytes(name));
+    }
+
+    private int setxattr(Pointer path, Pointer name, Pointer value, long size, int flags) {
+        byte[] bytes = new byte[(int) size];
+        value.get(0, bytes, 0, bytes.length);
+        session.setXattr(ours(path), attribute(name), Bytes.of(bytes), flags);
+        return 0;
+    }
+
+    private int getxattr(Target target, Pointer name, Pointer value, long size) {
+        Bytes found = xattrs(target).get(attribute(name));
+        if (found == null) {
+            throw new ErrnoException(Errno.ENODATA, "no attribute " + attribute(name));
+        }
+        return copy(found.toArray(), value, size);
+    }
+
+    private int listxattr(Target target, Pointer list, long size) {
+        ByteArrayOutputStream names = new ByteArrayOutputStream();
+        for (Bytes name : xattrs(target).keySet()) {
+            names.writeBytes(name.toArray());
+            names.write(0);
+        }
+        return copy(names.toByteArray(), list, size);
+    }
+
+    private Map<Bytes, Bytes> xattrs(Target target) {
+        return target instanceof Target.InSession entry ? session.xattrs(entry.path()) : Map.of();
+    }
+
+    /** As getxattr(2) and listxattr(2) answer: a size of 0 asks how much room it takes. */
+    private static int copy(byte[] bytes, Pointer to, long size) {
+        if (size > 0) {
+            if (bytes.length > size) {
+                throw new ErrnoException(Errno.ERANGE, bytes.length + " bytes into " + size);
+            }
+            to.put(0, bytes, 0, bytes.length);
+        }
+        return bytes.length;
     }
 
     // ---- directories

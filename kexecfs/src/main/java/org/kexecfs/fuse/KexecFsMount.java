@@ -117,9 +117,10 @@ public final class KexecFsMount implements AutoCloseable {
                 Time.now());
         StateWatch watch = new StateWatch(fuse);
         Passthrough passthrough = new Passthrough(mount.device());
-        KexecFs filesystem = new KexecFs(fuse, session, control, watch, passthrough);
+        Rename2 rename2 = new Rename2();
+        KexecFs filesystem = new KexecFs(fuse, session, control, watch, passthrough, rename2);
         FuseChannel channel = resources.add(FuseChannel.start(
-                mount.device(), filesystem.operations(), new Completion(passthrough), LIBFUSE_OPTIONS, THREADS));
+                mount.device(), filesystem.operations(), new Completion(passthrough, rename2), LIBFUSE_OPTIONS, THREADS));
         resources.add(filesystem);
         session.onStateChange(watch::changed);
         return channel;

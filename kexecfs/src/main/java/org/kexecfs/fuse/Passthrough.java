@@ -45,6 +45,11 @@ final class Passthrough {
     private static final int INIT_IN_FLAGS = 12;
     private static final int INIT_IN_FLAGS2 = 16;
 
+    private static final int INIT_OUT_MINOR = 4;
+
+    /** To the kernel, libfuse 2 is of 7.19, and is asked for no renameat2(2) before 7.23; nothing else lies between. */
+    private static final int MINOR_OF_RENAME2 = 23;
+
     private static final int INIT_OUT_FLAGS = 12;
     private static final int INIT_OUT_FLAGS2 = 32;
     private static final int INIT_OUT_MAX_STACK_DEPTH = 36;
@@ -166,6 +171,7 @@ final class Passthrough {
         byte[] body = new byte[Math.min(size, SIZE_OF_INIT_OUT)];
         reply.get(0, body, 0, body.length);
         longer.put(0, body, 0, body.length);
+        longer.putInt(INIT_OUT_MINOR, MINOR_OF_RENAME2);
         longer.putInt(INIT_OUT_FLAGS, longer.getInt(INIT_OUT_FLAGS) | FUSE_INIT_EXT);
         longer.putInt(INIT_OUT_FLAGS2, FLAGS2_PASSTHROUGH);
         longer.putInt(INIT_OUT_MAX_STACK_DEPTH, 1);

@@ -65,7 +65,7 @@ final class Preserved implements AutoCloseable {
      * Hands everything to LUO, or nothing.
      *
      * @param manifest goes under token 0
-     * @param entries go under their own tokens
+     * @param entries go under their own tokens, in this order
      * @throws ErrnoException LUO's errno; nothing is held then. {@link EntryRefused} names the entry
      */
     void handOver(Fd manifest, Collection<Entry> entries) {

@@ -7,6 +7,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.BooleanSupplier;
@@ -16,6 +18,7 @@ import java.util.stream.Collectors;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.luo.LiveUpdate;
 import org.kexecfs.luo.LiveUpdateSession;
+import org.kexecfs.manifest.Bytes;
 import org.kexecfs.manifest.Change;
 import org.kexecfs.manifest.Kind;
 import org.kexecfs.manifest.Manifest;
@@ -458,32 +461,41 @@ public final class Session implements AutoCloseable {
     }
 
     /**
-     * rename(2): what had the new name is replaced, in one step.
+     * renameat2(2), in one step.
      *
-     * @throws ErrnoException EISDIR, ENOTDIR, ENOTEMPTY as rename(2) has them; EINVAL for a directory into itself; and as
-     *     {@link #create}
+     * @param how what becomes of an entry that has the new name
+     * @throws ErrnoException EISDIR, ENOTDIR, ENOTEMPTY, EEXIST as renameat2(2) has them; EINVAL for a directory into itself;
+     *     and as {@link #create}
      */
-    public void rename(EntryPath from, EntryPath to) {
+    public void rename(EntryPath from, EntryPath to, Rename how) {
         changing(Operation.NAMESPACE, () -> {
             requireOurs(from);
             requireOurs(to);
             Node node = tree.get(from);
             Node fromParent = tree.directory(from.parent());
             Node toParent = tree.directory(to.parent());
-            Optional<Node> replaced = tree.find(to);
-            if (node.kind() == Kind.DIRECTORY) {
-                requireMovable(node, from, to);
+            Optional<Node> other = how == Rename.EXCHANGE ? Optional.of(tree.get(to)) : tree.find(to);
+            requireMovable(node, from, to);
+            if (other.isPresent() && how == Rename.NOREPLACE) {
+                throw new ErrnoException(Errno.EEXIST, to.toString());
             }
-            if (replaced.isPresent() && replaced.get().token() == node.token()) {
+            if (other.isPresent() && other.get().token() == node.token()) {
                 return node;
             }
-            replaced.ifPresent(old -> requireReplaceable(node, old, to));
-            List<Change> changes = new ArrayList<>(List.of(
-                    new Change.Unlink(fromParent.token(), from.name()),
-                    new Change.Link(toParent.token(), to.name(), node.token())));
-            replaced.ifPresent(old -> addRemoveOfLastName(old, changes));
+            List<Change> changes = new ArrayList<>(List.of(new Change.Unlink(fromParent.token(), from.name())));
+            if (how == Rename.EXCHANGE) {
+                requireMovable(other.get(), to, from);
+                changes.add(new Change.Unlink(toParent.token(), to.name()));
+                changes.add(new Change.Link(fromParent.token(), from.name(), other.get().token()));
+            } else {
+                other.ifPresent(old -> requireReplaceable(node, old, to));
+            }
+            changes.add(new Change.Link(toParent.token(), to.name(), node.token()));
+            if (how != Rename.EXCHANGE) {
+                other.ifPresent(old -> addRemoveOfLastName(old, changes));
+            }
             commit(changes);
-            replaced.ifPresent(old -> dropIfGone(old.token()));
+            other.ifPresent(old -> dropIfGone(old.token()));
             entries.get(node.token()).touch();
             entries.get(fromParent.token()).touchContents();
             entries.get(toParent.token()).touchContents();
@@ -491,7 +503,15 @@ public final class Session implements AutoCloseable {
         });
     }
 
-    private void requireMovable(Node directory, EntryPath from, EntryPath to) {
+    /** rename(2): what has the new name is replaced. */
+    public void rename(EntryPath from, EntryPath to) {
+        rename(from, to, Rename.REPLACE);
+    }
+
+    private void requireMovable(Node node, EntryPath from, EntryPath to) {
+        if (node.kind() != Kind.DIRECTORY) {
+            return;
+        }
         if (from.contains(to) && !from.equals(to)) {
             throw new ErrnoException(Errno.EINVAL, from + " cannot be moved into itself");
         }
@@ -541,6 +561,45 @@ public final class Session implements AutoCloseable {
             Node node = tree.get(path);
             entries.get(node.token()).setTimes(accessed, modified);
             return node;
+        });
+    }
+
+    /** The extended attributes of an entry, names and values, kexecfs's own with them: ENOENT, ENOTDIR. */
+    public SortedMap<Bytes, Bytes> xattrs(EntryPath path) {
+        return reading(() -> {
+            Node node = tree.get(path);
+            SortedMap<Bytes, Bytes> all = new TreeMap<>(node.xattrs());
+            if (node.kind() == Kind.FILE) {
+                all.put(Xattrs.TOKEN, Bytes.of(Long.toString(node.token())));
+                all.put(Xattrs.STATUS, Bytes.of(status(entries.get(node.token())).toString()));
+            }
+            return all;
+        });
+    }
+
+    /**
+     * setxattr(2), of {@code user.*}.
+     *
+     * @param flags XATTR_CREATE, XATTR_REPLACE, or 0
+     * @throws ErrnoException EOPNOTSUPP for another namespace; EPERM for kexecfs's own; EEXIST, ENODATA by the flags; EINVAL
+     *     for what {@code user.kexecfs.requires} cannot be; ERANGE, E2BIG, ENOSPC for sizes; and from the state
+     */
+    public void setXattr(EntryPath path, Bytes attribute, Bytes value, int flags) {
+        Xattrs.checkSet(attribute, value);
+        change(path, node -> {
+            Xattrs.checkFlags(attribute, node.xattrs().containsKey(attribute), flags);
+            return node.withXattr(attribute, value);
+        });
+    }
+
+    /** removexattr(2): ENODATA if it is not there; and as {@link #setXattr}. */
+    public void removeXattr(EntryPath path, Bytes attribute) {
+        Xattrs.checkNamespace(attribute);
+        change(path, node -> {
+            if (!node.xattrs().containsKey(attribute)) {
+                throw new ErrnoException(Errno.ENODATA, path + " has no attribute " + attribute);
+            }
+            return node.withoutXattr(attribute);
         });
     }
 
@@ -625,17 +684,27 @@ public final class Session implements AutoCloseable {
             case TAKE_BACK -> preserved.takeBack();
             case ACCEPT -> accept(unclaimed);
             case DROP_AND_ACCEPT -> {
-                drop(entry -> isFile(entry) && entry.file().isEmpty());
+                if (unclaimed != Finish.RELEASE) {
+                    requireRestored();
+                }
+                drop(this::isLost);
                 accept(unclaimed);
             }
         }
     }
 
     private void handOver() {
+        Requirements requirements = Requirements.of(tree);
+        requirements.missing().ifPresent(missing -> {
+            throw new ErrnoException(
+                    Errno.ENOENT, "entry " + missing.entry() + " requires " + missing.required() + ", which is not there");
+        });
         recordTimes();
         manifest.reserve(FROZEN_ROOM);
+        List<Entry> inOrder =
+                requirements.inOrder(entries.keySet()).stream().map(entries::get).toList();
         try {
-            preserved.handOver(manifest.memfd(), entries.values());
+            preserved.handOver(manifest.memfd(), inOrder);
         } catch (EntryRefused e) {
             throw new ErrnoException(e.reason(), "entry " + tree.pathOf(e.token()) + " cannot be preserved");
         }
@@ -676,8 +745,21 @@ public final class Session implements AutoCloseable {
                 });
     }
 
-    private boolean isFile(Entry entry) {
-        return tree.node(entry.token()).orElseThrow().kind() == Kind.FILE;
+    private void requireRestored() {
+        Set<Long> lost = entries.values().stream()
+                .filter(this::isLost)
+                .map(Entry::token)
+                .collect(Collectors.toSet());
+        Requirements.of(tree).unmet(lost).ifPresent(unmet -> {
+            throw new ErrnoException(
+                    Errno.EBUSY,
+                    "entry " + tree.pathOf(unmet.entry()) + " requires " + tree.pathOf(unmet.required())
+                            + ", which was not restored; unlink one of them, or finish with release");
+        });
+    }
+
+    private boolean isLost(Entry entry) {
+        return entry.file().isEmpty() && tree.node(entry.token()).orElseThrow().kind() == Kind.FILE;
     }
 
     /** Takes entries out, with all their names. */
