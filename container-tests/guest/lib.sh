@@ -36,7 +36,16 @@ check() {
     else
         not_ok "$check_name" "$* gave $?
 $(cat /run/check.out)"
+        return 1
     fi
+}
+
+# require DESCRIPTION COMMAND ARGUMENT...: a check without which the rest would only be noise. If it fails, the
+# guest goes off before the scenario is done, which is a failure too.
+require() {
+    check "$@" && return
+    echo "kexecfs-guest: $scenario cannot go on"
+    power_off
 }
 
 # report FILE [PREFIX]: the lines "ok - ..." and "not ok - ..." of a program that checks by itself; below them, as a
@@ -86,15 +95,15 @@ timed() {
 
 # wait_for SECONDS COMMAND ARGUMENT...: for what gives no event to a shell.
 wait_for() {
-    wait_left=$(($1 * 10))
+    wait_seconds=$1
+    wait_end=$(($(uptime_now | cut -d . -f 1) + $1 + 1))
     shift
     until "$@" >/dev/null 2>&1; do
-        wait_left=$((wait_left - 1))
-        if [ $wait_left -le 0 ]; then
-            echo "not within the time: $*"
+        if [ "$(uptime_now | cut -d . -f 1)" -ge $wait_end ]; then
+            echo "not within $wait_seconds s: $*"
             return 1
         fi
-        sleep 0.1
+        sleep 0.05
     done
 }
 
@@ -158,15 +167,17 @@ start_mount() {
     mkdir -p "$start_dir"
     kexecfs mount "$@" "$start_session" "$start_dir" >"/run/mounts/$start_session.log" 2>&1 &
     echo $! >"/run/mounts/$start_session.pid"
-    # The same place for the log and pid by directory, for whoever has only that.
-    ln -sf "$start_session.log" "/run/mounts/$(basename "$start_dir").dir.log"
 }
 
 is_mounted() { grep -q " $1 fuse" /proc/mounts && [ -e "$1/kexecfs.state" ]; }
 
-await_mount() { # DIR
-    wait_for 40 is_mounted "$1" && return
-    cat "/run/mounts/$(basename "$1").dir.log"
+is_mounted_or_given_up() { # DIR PID
+    is_mounted "$1" || ! is_running "$2"
+}
+
+await_mount() { # SESSION DIR
+    wait_for 120 is_mounted_or_given_up "$2" "$(cat "/run/mounts/$1.pid")" && is_mounted "$2" && return
+    cat "/run/mounts/$1.log"
     return 1
 }
 
@@ -205,9 +216,9 @@ end_mount() {
     umount "$2" && wait_for 20 umounted "$2" "$end_pid"
 }
 
-# Statuses of the entries that have another one than STATUS.
+# There are entries, and all have this status; the ones that have another are shown.
 statuses_are() { # DIR STATUS
-    equal "" "$(awk -F '\t' -v status="$2" 'NR > 1 && $4 != status' "$1/kexecfs.files")"
+    awk -F '\t' -v status="$2" 'NR > 1 && $4 != status { print; other = 1 } END { exit other || NR < 2 }' "$1/kexecfs.files"
 }
 
 counter_passes() { # FILE COUNT
@@ -215,8 +226,18 @@ counter_passes() { # FILE COUNT
 }
 counter_is_above() { [ "$(pattern counter "$1")" -gt "$2" ]; }
 
-# What must be the same in the next kernel: names, kinds, modes, owners, sizes and both times to
-# the nanosecond. Reading may change a time: so this comes last before a kexec, and first after it.
+# holds PATTERN FILE
+holds() {
+    grep -q -- "$1" "$2" && return
+    echo "nothing like '$1' in:"
+    cat "$2"
+    return 1
+}
+
+# What must be the same in the next kernel: names, kinds, modes, owners, sizes and times to the
+# nanosecond. But not the time of the last access: a read changes it up to the kexec.
+lasting_facts() { facts "$1" | sed 's/ atime=[^ ]*//'; }
+
 facts() { # DIR
     user_files "$1" >/run/facts.files
     tr '\n' '\0' </run/facts.files | xargs -0 -r file-facts

@@ -5,8 +5,8 @@ stage_1() {
     keep memory "$(own_memory)"
     start_mount large /mnt/large
     start_mount many /mnt/many
-    check "session large is mounted" await_mount /mnt/large
-    check "session many is mounted" await_mount /mnt/many
+    require "session large is mounted" await_mount large /mnt/large
+    require "session many is mounted" await_mount many /mnt/many
 
     check "a memfd of 1 GiB is linked in" timed "fill and link 1 GiB" link-memfd /mnt/large gigabyte 1G 3
     check "a sparse file is made" make_sparse /mnt/large/sparse
@@ -24,8 +24,8 @@ stage_2() {
     unmounted=$(kho_preserved_pages)
     start_mount large /mnt/large
     start_mount many /mnt/many
-    check "session large is mounted after the kexec" await_mount /mnt/large
-    check "session many is mounted after the kexec" await_mount /mnt/many
+    require "session large is mounted after the kexec" await_mount large /mnt/large
+    require "session many is mounted after the kexec" await_mount many /mnt/many
     check "session large is updated" state_is /mnt/large updated
     check "session many is updated" state_is /mnt/many updated
     remember_facts /run
@@ -47,8 +47,8 @@ stage_2() {
 
 remember_facts() { # DIRECTORY
     # The 1 GiB file is written to up to the kexec.
-    facts /mnt/large | sed '/^gigabyte /s/ atime=.*//' >"$1/large.facts"
-    facts /mnt/many >"$1/many.facts"
+    lasting_facts /mnt/large | sed '/^gigabyte /s/ mtime=.*//' >"$1/large.facts"
+    lasting_facts /mnt/many >"$1/many.facts"
 }
 
 remember_sums() { # DIRECTORY

@@ -56,7 +56,7 @@ stage_2() {
 mount_all() {
     for session in one two three cancelled killed; do start_mount $session /mnt/$session; done
     for session in one two three cancelled killed; do
-        check "session $session is mounted" await_mount /mnt/$session
+        require "session $session is mounted" await_mount $session /mnt/$session
     done
 }
 

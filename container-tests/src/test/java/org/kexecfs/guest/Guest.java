@@ -24,7 +24,7 @@ import java.util.concurrent.TimeUnit;
 public record Guest(
         Path kernel, Path root, int memoryMib, List<String> options, Accelerator accelerator, Duration timeout) {
 
-    private static final Duration TIMEOUT = Duration.ofSeconds(120);
+    private static final Duration TIMEOUT = Duration.ofSeconds(300);
 
     /** Keeps its own copy of the options. */
     public Guest {
