@@ -76,7 +76,11 @@ final class Memory {
      */
     static IncomingFile freeze(Descriptor open, OutgoingFile file, Path contents) {
         try (Fd source = Fd.open(open.path(), Fd.O_RDONLY, 0)) {
-            checkSize(open, file.size(), source.status().size());
+            FileStatus status = source.status();
+            if (!status.id().equals(file.id())) {
+                throw new ErrnoException(Errno.ENOENT, open + " was closed");
+            }
+            checkSize(open, file.size(), status.size());
             IncomingFile frozen = new IncomingFile(file.size(), open.position(), source.seals());
             try (Fd copy = Fd.open(contents.toString(), Fd.O_WRONLY | Fd.O_CREAT | Fd.O_EXCL, 0600)) {
                 checkSize(open, file.size(), copy.copyFrom(source, file.size()));
