@@ -162,7 +162,7 @@ public final class Session implements AutoCloseable {
 
     /** How many updates it has been through. */
     public long cycle() {
-        return 0;
+        return reading(tree::cycle);
     }
 
     /** The last failure in words; empty if the last transition, or the restore, was good. */
@@ -687,8 +687,9 @@ public final class Session implements AutoCloseable {
                 if (unclaimed != Finish.RELEASE) {
                     requireRestored();
                 }
-                drop(this::isLost);
+                // In this order: when LUO or STRICT refuses, nothing was dropped.
                 accept(unclaimed);
+                drop(this::isLost);
             }
         }
     }
