@@ -18,6 +18,7 @@ final class Entry {
     private final long token;
     private final Fd file;
     private volatile Status status;
+    private Time accessed;
     private Time modified;
     private Time changed;
 
@@ -25,6 +26,7 @@ final class Entry {
         this.token = node.token();
         this.file = file;
         this.status = status;
+        this.accessed = node.accessed();
         this.modified = node.modified();
         this.changed = node.modified();
     }
@@ -83,8 +85,9 @@ final class Entry {
     void setTimes(Time newAccessed, Time newModified) {
         if (file != null) {
             file.setTimes(newAccessed, newModified);
-        } else if (newModified != null) {
-            modified = newModified;
+        } else {
+            accessed = newAccessed == null ? accessed : newAccessed;
+            modified = newModified == null ? modified : newModified;
         }
         touch();
     }
@@ -92,7 +95,7 @@ final class Entry {
     /** The node with the times as they are now. */
     Node withTimes(Node node) {
         if (file == null) {
-            return node.withTimes(node.accessed(), modified);
+            return node.withTimes(accessed, modified);
         }
         FileStatus status = file.status();
         return node.withTimes(status.accessed(), status.modified());
@@ -111,7 +114,7 @@ final class Entry {
     Stat stat(Node node, long links) {
         if (file == null) {
             return new Stat(
-                    token, node.kind(), node.mode(), node.uid(), node.gid(), links, 0, 0, node.accessed(), modified, changed);
+                    token, node.kind(), node.mode(), node.uid(), node.gid(), links, 0, 0, accessed, modified, changed);
         }
         FileStatus s = file.status();
         Time latest = s.changed().compareTo(changed) > 0 ? s.changed() : changed;
