@@ -460,7 +460,7 @@ final class KexecFs implements AutoCloseable {
     private int read(FuseFileInfo file, Pointer buffer, long size, long offset) {
         long number = file.fh.get();
         return switch (handles.get(number)) {
-            case Handle.OfEntry entry -> (int) entry.file().read(buffer, size, offset);
+            case Handle.OfEntry entry -> (int) entry.file().file().pread(buffer, size, offset);
             case Handle.OfControl control -> {
                 if (offset == 0) {
                     // First, so that a change in between is told of, and not lost.
@@ -476,7 +476,9 @@ final class KexecFs implements AutoCloseable {
         return switch (handles.get(file.fh.get())) {
             case Handle.OfEntry entry -> {
                 boolean append = (file.flags.get() & Fd.O_APPEND) != 0;
-                yield (int) entry.file().write(buffer, size, offset, append);
+                entry.file().checkWrite(size, offset, append);
+                Fd memory = entry.file().file();
+                yield (int) (append ? memory.append(buffer, size) : memory.pwrite(buffer, size, offset));
             }
             case Handle.OfControl control -> {
                 if (size > LONGEST_COMMAND) {

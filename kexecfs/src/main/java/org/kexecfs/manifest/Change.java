@@ -18,6 +18,7 @@ public sealed interface Change {
             case Remove(long token) -> token;
             case Link(long parent, Name _, long token) -> Math.max(parent, token);
             case Unlink(long parent, Name _) -> parent;
+            case Cycle _ -> 0;
         };
     }
 
@@ -58,6 +59,19 @@ public sealed interface Change {
     record Unlink(long parent, Name name) implements Change {
         public Unlink {
             directory(parent);
+        }
+    }
+
+    /**
+     * The session has come through an update.
+     *
+     * @param updates how many by now, 1 or more
+     */
+    record Cycle(long updates) implements Change {
+        public Cycle {
+            if (updates < 1) {
+                throw new ErrnoException(Errno.EINVAL, "cycle " + updates);
+            }
         }
     }
 

@@ -13,11 +13,13 @@ final class Records {
     private static final int CHANGE_REMOVE = 2;
     private static final int CHANGE_LINK = 3;
     private static final int CHANGE_UNLINK = 4;
+    private static final int CHANGE_CYCLE = 5;
     private static final int CHANGE_CRITICAL = 15;
     private static final int REMOVE_TOKEN = 1;
     private static final int LINK_PARENT = 1;
     private static final int LINK_NAME = 2;
     private static final int LINK_TOKEN = 3;
+    private static final int CYCLE_UPDATES = 1;
 
     private Records() {}
 
@@ -30,6 +32,8 @@ final class Records {
             case Change.Link(long parent, Name name, long token) ->
                 record.record(CHANGE_LINK, name(parent, name).uint(LINK_TOKEN, token));
             case Change.Unlink(long parent, Name name) -> record.record(CHANGE_UNLINK, name(parent, name));
+            case Change.Cycle(long updates) ->
+                record.record(CHANGE_CYCLE, new FieldWriter().uint(CYCLE_UPDATES, updates));
         }
         return record.toArray();
     }
@@ -48,7 +52,7 @@ final class Records {
         while (fields.next()) {
             more |= change != null;
             switch (fields.number()) {
-                case CHANGE_PUT, CHANGE_REMOVE, CHANGE_LINK, CHANGE_UNLINK -> change = known(fields);
+                case CHANGE_PUT, CHANGE_REMOVE, CHANGE_LINK, CHANGE_UNLINK, CHANGE_CYCLE -> change = known(fields);
                 case CHANGE_CRITICAL -> critical = fields.bool();
                 default -> more = true;
             }
@@ -72,6 +76,7 @@ final class Records {
                 case CHANGE_PUT -> new Change.Put(NodeRecord.decode(fields));
                 case CHANGE_REMOVE -> remove(fields);
                 case CHANGE_LINK -> link(fields);
+                case CHANGE_CYCLE -> cycle(fields);
                 default -> unlink(fields);
             };
         } catch (ErrnoException e) {
@@ -120,6 +125,17 @@ final class Records {
             }
         }
         return new Change.Unlink(parent, Name.of(name.toArray()));
+    }
+
+    private static Change cycle(FieldReader fields) throws Damage {
+        long updates = 0;
+        while (fields.next()) {
+            switch (fields.number()) {
+                case CYCLE_UPDATES -> updates = fields.uint64();
+                default -> throw notKnown();
+            }
+        }
+        return new Change.Cycle(updates);
     }
 
     private static Damage notKnown() {

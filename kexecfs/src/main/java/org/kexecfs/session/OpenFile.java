@@ -1,13 +1,12 @@
 package org.kexecfs.session;
 
 import jnr.constants.platform.linux.Errno;
-import jnr.ffi.Pointer;
 import org.kexecfs.manifest.Node;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
 
 /**
- * An entry that somebody has open: bytes in and out, under no lock of the session.
+ * An entry that somebody has open. Its bytes move under no lock of the session, by {@link #file}.
  *
  * <p>It has a descriptor of its own, so that it lives on when the entry is unlinked, or the session ends.
  */
@@ -50,36 +49,26 @@ public final class OpenFile implements AutoCloseable {
         return session.stat(this);
     }
 
-    /** pread(2): bytes read, 0 at the end. */
-    public long read(Pointer buffer, long count, long offset) {
-        return file.pread(buffer, count, offset);
-    }
-
     /**
-     * pwrite(2).
+     * Returns if {@code count} bytes may be written at {@code offset} of {@link #file}; who asks writes them then.
      *
-     * @param append write at the end, wherever that is by then (O_APPEND), and not at {@code offset}
-     * @return bytes written
-     * @throws ErrnoException EPERM or EIO where the state does not let it grow; EACCES, EPERM, ENOSPC, EFBIG
+     * @param append they go to the end, wherever that is by then (O_APPEND), and not to {@code offset}
+     * @throws ErrnoException EPERM or EIO where the state does not let it grow; EACCES if the open file that was linked is
+     *     for reading only
      */
-    public long write(Pointer buffer, long count, long offset, boolean append) {
+    public void checkWrite(long count, long offset, boolean append) {
         requireWritable();
-        if (append) {
-            session.checkResize(() -> count > 0);
-            return file.append(buffer, count);
-        }
-        session.checkResize(() -> offset + count > file.status().size());
-        return file.pwrite(buffer, count, offset);
+        session.checkResize(() -> count > 0 && (append || offset + count > file.status().size()));
     }
 
-    /** ftruncate(2); errors as for {@link #write}. */
+    /** ftruncate(2); errors as for {@link #checkWrite}. */
     public void truncate(long size) {
         requireWritable();
         session.checkResize(() -> size != file.status().size());
         file.truncate(size);
     }
 
-    /** fallocate(2); errors as for {@link #write}. */
+    /** fallocate(2); errors as for {@link #checkWrite}. */
     public void allocate(int mode, long offset, long length) {
         requireWritable();
         session.checkResize(() -> offset + length > file.status().size());

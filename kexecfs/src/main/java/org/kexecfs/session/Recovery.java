@@ -81,7 +81,16 @@ record Recovery(Manifest manifest, Tree tree, Map<Long, Entry> entries, Optional
                                     + " preserved it; get them with that, or drop them with finish"))
                     : Optional.empty();
         }
-        return Optional.of(of(manifest, luo::retrieve, name, settings));
+        Recovery recovery = of(manifest, luo::retrieve, name, settings);
+        recovery.count();
+        return Optional.of(recovery);
+    }
+
+    /** It has come through one more update. */
+    private void count() {
+        Change update = new Change.Cycle(tree.cycle() + 1);
+        manifest.append(List.of(update));
+        tree.apply(update);
     }
 
     private static boolean holdsAnything(LiveUpdateSession luo) {

@@ -47,6 +47,7 @@ final class Tree {
     }
 
     private final Map<Long, Vertex> vertices = new TreeMap<>();
+    private long cycle;
 
     /** Whether {@code name} is kexecfs's own to give. */
     static boolean isReserved(Name name) {
@@ -66,6 +67,7 @@ final class Tree {
             case Change.Remove remove -> remove(remove.token());
             case Change.Link link -> link(link.parent(), link.name(), link.token());
             case Change.Unlink unlink -> unlink(unlink.parent(), unlink.name());
+            case Change.Cycle updates -> cycle = updates.updates();
         }
     }
 
@@ -194,6 +196,11 @@ final class Tree {
                 .count();
     }
 
+    /** How many updates the session has come through. */
+    long cycle() {
+        return cycle;
+    }
+
     /** How many names an entry has. */
     int nameCount(long token) {
         return vertices.get(token).names;
@@ -242,7 +249,8 @@ final class Tree {
     Stream<Change> snapshot() {
         Stream<Change> entries = nodes().stream().map(Change.Put::new);
         Stream<Change> links = names().stream().map(n -> new Change.Link(n.directory().token(), n.name(), n.token()));
-        return Stream.concat(entries, links);
+        Stream<Change> updates = cycle == 0 ? Stream.empty() : Stream.of(new Change.Cycle(cycle));
+        return Stream.concat(updates, Stream.concat(entries, links));
     }
 
     /**

@@ -35,7 +35,8 @@ final class Changes {
                 nodes().map(Change.Put::new),
                 tokens(1).map(Change.Remove::new),
                 Combinators.combine(tokens(0), names(), tokens(1)).as(Change.Link::new),
-                Combinators.combine(tokens(0), names()).as(Change.Unlink::new));
+                Combinators.combine(tokens(0), names()).as(Change.Unlink::new),
+                Arbitraries.longs().between(1, Long.MAX_VALUE).map(Change.Cycle::new));
     }
 
     static Arbitrary<Name> names() {

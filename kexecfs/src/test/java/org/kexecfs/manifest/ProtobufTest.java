@@ -81,6 +81,8 @@ class ProtobufTest {
             case Change.Unlink(long parent, Name name) ->
                 record.setUnlink(Wire.Unlink.newBuilder().setParent(parent).setName(ByteString.copyFrom(name.bytes())))
                         .build();
+            case Change.Cycle(long updates) ->
+                record.setCycle(Wire.Cycle.newBuilder().setUpdates(updates)).build();
         };
     }
 
