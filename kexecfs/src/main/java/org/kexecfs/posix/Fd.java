@@ -41,6 +41,7 @@ public final class Fd implements AutoCloseable {
     private static final int F_GET_SEALS = 1034;
     private static final int MFD_CLOEXEC = 1;
     private static final int MFD_ALLOW_SEALING = 2;
+    private static final int MFD_EXEC = 0x10;
     private static final int RWF_APPEND = 0x10;
     private static final int SEEK_SET = 0;
     private static final int SEEK_CUR = 1;
@@ -81,11 +82,26 @@ public final class Fd implements AutoCloseable {
     /**
      * memfd_create(2), with sealing allowed.
      *
+     * <p>It is asked to be executable, as memfds always were: one that is not, which sysctl vm.memfd_noexec makes the default,
+     * comes back from LUO sealed against writing.
+     *
      * @param name shown in /proc as {@code memfd:NAME}; up to 249 bytes
      */
     public static Fd memfd(String name) {
-        return own(check(
-                () -> C.memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING), () -> "memfd_create(" + name + ")"));
+        int flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+        try {
+            return memfd(name, flags | MFD_EXEC);
+        } catch (ErrnoException e) {
+            // Linux before 6.3 does not know the flag; vm.memfd_noexec=2 does not allow it.
+            if (e.is(Errno.EINVAL, Errno.EACCES)) {
+                return memfd(name, flags);
+            }
+            throw e;
+        }
+    }
+
+    private static Fd memfd(String name, int flags) {
+        return own(check(() -> C.memfd_create(name, flags), () -> "memfd_create(" + name + ")"));
     }
 
     /** The descriptor's number, EBADF if it was closed. */

@@ -32,6 +32,8 @@ record Recovery(Manifest manifest, Tree tree, Map<Long, Entry> entries, Optional
         Fd get(long token);
     }
 
+    private static final int F_SEAL_SEAL = 1;
+
     /** Tokens that tell a session of someone else's, without a manifest, from one that preserved nothing. */
     private static final int PROBED_TOKENS = 64;
 
@@ -127,7 +129,8 @@ record Recovery(Manifest manifest, Tree tree, Map<Long, Entry> entries, Optional
         for (Node node : tree.nodes()) {
             entries.put(node.token(), entry(node, source, tree, damage));
         }
-        Manifest manifest = damage.isEmpty() ? read.manifest() : replaced(read.manifest(), tree);
+        Manifest manifest =
+                damage.isEmpty() && isWritable(read.manifest()) ? read.manifest() : replaced(read.manifest(), tree);
         return new Recovery(manifest, tree, entries, damage.isEmpty() ? Optional.empty() : Optional.of(told(damage)));
     }
 
@@ -160,6 +163,11 @@ record Recovery(Manifest manifest, Tree tree, Map<Long, Entry> entries, Optional
             damage.add("entry " + tree.pathOf(node.token()) + ": " + e.getMessage());
             return Entry.lost(node, status);
         }
+    }
+
+    /** A memfd that may not be executed comes back sealed against everything, and takes no more changes. */
+    private static boolean isWritable(Manifest manifest) {
+        return (manifest.memfd().seals() & ~F_SEAL_SEAL) == 0;
     }
 
     private static Manifest replaced(Manifest damaged, Tree tree) {
