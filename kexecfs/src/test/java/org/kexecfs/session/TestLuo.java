@@ -1,0 +1,147 @@
+package org.kexecfs.session;
+
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.UnaryOperator;
+import jnr.constants.platform.linux.Errno;
+import org.kexecfs.luo.EmulatedLiveUpdate;
+import org.kexecfs.luo.LiveUpdate;
+import org.kexecfs.luo.LiveUpdateSession;
+import org.kexecfs.posix.ErrnoException;
+import org.kexecfs.posix.Fd;
+
+/** The emulation, except where a test wants it to fail, or to hand out something else than what it was given. */
+final class TestLuo implements LiveUpdate {
+    private final EmulatedLiveUpdate emulation;
+    private final Set<Long> held = new TreeSet<>();
+    private final Map<Long, UnaryOperator<Fd>> retrieved = new HashMap<>();
+    private int refusedCall = -1;
+    private Errno refusal;
+    private int calls;
+    private Optional<Errno> down = Optional.empty();
+    private Optional<Errno> unfinished = Optional.empty();
+
+    TestLuo(Path directory) {
+        emulation = new EmulatedLiveUpdate(directory);
+    }
+
+    /** The call of {@code preserve} with this number, the next one being 0, fails. */
+    void refuse(int call, Errno errno) {
+        calls = 0;
+        refusedCall = call;
+        refusal = errno;
+    }
+
+    /** From now on every call for a session fails. */
+    void down(Errno errno) {
+        down = Optional.of(errno);
+    }
+
+    /** Finishing fails, until it is {@link #finishes} again. */
+    void doesNotFinish(Errno errno) {
+        unfinished = Optional.of(errno);
+    }
+
+    void finishes() {
+        unfinished = Optional.empty();
+    }
+
+    /** The file under a token cannot be had. */
+    void loses(long token, Errno errno) {
+        gives(token, file -> {
+            file.close();
+            throw new ErrnoException(errno, "token " + token);
+        });
+    }
+
+    /** What the file under a token is replaced by. */
+    void gives(long token, UnaryOperator<Fd> instead) {
+        retrieved.put(token, instead);
+    }
+
+    /** Tokens that are held for the next kernel now. */
+    Set<Long> held() {
+        return held;
+    }
+
+    EmulatedLiveUpdate.Kexec kexec() {
+        held.clear();
+        return emulation.kexec();
+    }
+
+    @Override
+    public LiveUpdateSession createSession(String name) {
+        fail(down);
+        return new TestSession(emulation.createSession(name));
+    }
+
+    @Override
+    public LiveUpdateSession retrieveSession(String name) {
+        fail(down);
+        return new TestSession(emulation.retrieveSession(name));
+    }
+
+    private static void fail(Optional<Errno> with) {
+        with.ifPresent(errno -> {
+            throw new ErrnoException(errno, "as the test wants it");
+        });
+    }
+
+    @Override
+    public boolean emulated() {
+        return true;
+    }
+
+    @Override
+    public String toString() {
+        return emulation.toString();
+    }
+
+    private final class TestSession implements LiveUpdateSession {
+        private final LiveUpdateSession session;
+
+        private TestSession(LiveUpdateSession session) {
+            this.session = session;
+        }
+
+        @Override
+        public String name() {
+            return session.name();
+        }
+
+        @Override
+        public void preserve(Fd file, long token) {
+            if (calls++ == refusedCall) {
+                throw new ErrnoException(refusal, "as the test wants it");
+            }
+            session.preserve(file, token);
+            held.add(token);
+        }
+
+        @Override
+        public Fd retrieve(long token) {
+            return retrieved.getOrDefault(token, file -> file).apply(session.retrieve(token));
+        }
+
+        @Override
+        public void finish() {
+            fail(unfinished);
+            session.finish();
+        }
+
+        @Override
+        public Fd fd() {
+            return session.fd();
+        }
+
+        @Override
+        public void close() {
+            held.clear();
+            session.close();
+        }
+    }
+}
