@@ -248,8 +248,8 @@ kernel_is_content() {
     equal "" "$(dmesg | grep -E 'WARNING:|BUG:|(KHO|kho|luo)[a-z_]*: .*([Ff]ail|[Uu]nable)')"
 }
 
-# SHA-256 sums of the contents.
-sums() { # DIR
-    user_files "$1" >/run/facts.files
+# SHA-256 sums of the contents, of all files but NAME, which then nobody has read.
+sums() { # DIR [NAME]
+    user_files "$1" | grep -v "/${2-/}\$" >/run/facts.files
     (cd "$1" && sed 's,.*/,,' /run/facts.files | tr '\n' '\0' | xargs -0 -r sha256sum)
 }
