@@ -118,6 +118,8 @@ next_stage() {
     sync
     # Only kexec_file_load(2), -s, hands over what KHO preserved.
     kexec -s -l /boot/bzImage --command-line="$next_line kexecfs.stage=$((stage + 1))" || return
+    echo "kexecfs-guest: $scenario leaves this kernel at $(uptime_now)"
+    dmesg -n 7
     kexec -e
 }
 
