@@ -63,7 +63,8 @@ final class MountCommand implements Callable<Integer> {
         try (KexecFsMount mount = mount()) {
             // The session must have ended when the process does: LUO drops what nobody holds.
             Runtime.getRuntime().addShutdownHook(new Thread(mount::close, "unmount"));
-            ready(Exit.OK);
+            answer(Exit.OK);
+            closeReadyFd();
             mount.awaitUnmounted();
             return Exit.OK;
         }
@@ -73,21 +74,27 @@ final class MountCommand implements Callable<Integer> {
         try {
             return KexecFsMount.mount(session, directory, MountOptions.parse(String.join(",", options)));
         } catch (ErrnoException e) {
-            ready(Exit.of(e));
+            // The descriptor stays open, and whoever waits for its end finds the error printed.
+            answer(Exit.of(e));
             throw new ToolException(Exit.of(e), "cannot mount " + session + " on " + directory + ": " + e.getMessage(), e);
         }
     }
 
-    private void ready(int exit) {
-        if (readyFd == null) {
-            return;
+    private void answer(int exit) {
+        if (readyFd != null) {
+            try {
+                // By its path: Java has no stream for an inherited descriptor.
+                byte[] line = (exit + "\n").getBytes(StandardCharsets.US_ASCII);
+                Files.write(Path.of("/proc/self/fd/" + readyFd), line, StandardOpenOption.WRITE);
+            } catch (IOException e) {
+                throw new UncheckedIOException("cannot write to fd " + readyFd, e);
+            }
         }
-        try (Fd pipe = Fd.own(readyFd)) {
-            // Opened anew by its path: Java has no stream for an inherited descriptor.
-            byte[] line = (exit + "\n").getBytes(StandardCharsets.US_ASCII);
-            Files.write(Path.of("/proc/self/fd/" + pipe.number()), line, StandardOpenOption.WRITE);
-        } catch (IOException e) {
-            throw new UncheckedIOException("cannot write to fd " + readyFd, e);
+    }
+
+    private void closeReadyFd() {
+        if (readyFd != null) {
+            Fd.own(readyFd).close();
         }
     }
 }

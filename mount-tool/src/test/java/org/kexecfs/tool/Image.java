@@ -1,0 +1,48 @@
+package org.kexecfs.tool;
+
+import java.io.File;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+
+/** The packaged commands, run by a shell as a user runs them. */
+final class Image {
+    private static final Path HOME = Path.of(System.getProperty("kexecfs.image"));
+
+    private final Path directory;
+
+    /** Commands begin in {@code directory}; the servers' messages go below it. */
+    Image(Path directory) {
+        this.directory = directory;
+    }
+
+    /**
+     * What a command came to.
+     *
+     * @param exit its exit code
+     * @param output what it printed, on stdout and stderr
+     */
+    record Result(int exit, String output) {}
+
+    /** Runs a shell command to its end. Servers that it leaves in the background have closed its output. */
+    Result run(String command) throws IOException, InterruptedException {
+        ProcessBuilder shell = new ProcessBuilder("timeout", "120", "sh", "-c", command)
+                .directory(directory.toFile())
+                .redirectErrorStream(true)
+                .redirectInput(ProcessBuilder.Redirect.from(new File("/dev/null")));
+        shell.environment().merge("PATH", HOME + "/bin", (path, ours) -> ours + ":" + path);
+        shell.environment().put("KEXECFS_LOG_DIR", directory.resolve("log").toString());
+        Process process = shell.start();
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        return new Result(process.waitFor(), output);
+    }
+
+    /** Runs a shell command that must succeed. */
+    String sh(String command) throws IOException, InterruptedException {
+        Result result = run(command);
+        if (result.exit() != 0) {
+            throw new AssertionError("'" + command + "' gave " + result.exit() + ":\n" + result.output());
+        }
+        return result.output();
+    }
+}
