@@ -13,12 +13,13 @@ final class GuestReport {
 
     /** One test for each check of the guest, and one for its having run to its end. */
     static Stream<DynamicTest> of(GuestRun run) {
-        System.out.printf("guest scenario %s: %.1f s%n", run.scenario(), run.elapsed().toMillis() / 1000.0);
+        System.out.printf(
+                "guest scenario %s: %.1f s%n", run.scenario(), run.elapsed().toMillis() / 1000.0);
         run.notes().forEach(note -> System.out.println("    " + note));
         return Stream.concat(
                 run.checks().stream().map(GuestReport::test),
-                Stream.of(dynamicTest("the guest runs to its end", () -> run.failure()
-                        .ifPresent(reason -> fail(reason)))));
+                Stream.of(dynamicTest(
+                        "the guest runs to its end", () -> run.failure().ifPresent(reason -> fail(reason)))));
     }
 
     private static DynamicTest test(Check check) {

@@ -60,8 +60,9 @@ class GuestRunTest {
 
     @Test
     void onlyTheEndOfALongConsoleIsShown() {
-        String[] console =
-                java.util.stream.IntStream.range(0, 100).mapToObj(i -> "line" + i).toArray(String[]::new);
+        String[] console = java.util.stream.IntStream.range(0, 100)
+                .mapToObj(i -> "line" + i)
+                .toArray(String[]::new);
 
         String failure = failure(run(console));
 

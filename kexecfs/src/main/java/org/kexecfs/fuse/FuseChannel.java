@@ -56,12 +56,13 @@ final class FuseChannel implements AutoCloseable {
         this.operations = operations;
         this.readers = new CountDownLatch(threads);
         this.channel = fuse.fuse_chan_new(channelOperations(), device.number(), BUFFER_SIZE, null);
-        this.instance = LibFuse.fuseNew().create(
-                channel,
-                fuseArgs(List.of("kexecfs", "-o", String.join(",", options))),
-                Struct.getMemory(operations),
-                Struct.size(operations),
-                null);
+        this.instance = LibFuse.fuseNew()
+                .create(
+                        channel,
+                        fuseArgs(List.of("kexecfs", "-o", String.join(",", options))),
+                        Struct.getMemory(operations),
+                        Struct.size(operations),
+                        null);
         if (instance == null) {
             throw new ErrnoException(Errno.EIO, "libfuse refuses the options " + options);
         }

@@ -66,7 +66,10 @@ final class LinkSources {
                 Fd file = process.getFd(number)) {
             ProcessStatus owner = ProcessStatus.read(process.pid());
             FileStatus status = file.status();
-            return new Source(status.isRegular() ? status.size() : 0, owner.uids().get(1), owner.gids().get(1));
+            return new Source(
+                    status.isRegular() ? status.size() : 0,
+                    owner.uids().get(1),
+                    owner.gids().get(1));
         }
     }
 

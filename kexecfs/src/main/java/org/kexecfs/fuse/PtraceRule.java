@@ -40,7 +40,8 @@ final class PtraceRule {
         }
         if (!may) {
             throw new ErrnoException(
-                    Errno.EPERM, "process " + caller.tgid() + " may not reach the open files of process " + other.tgid());
+                    Errno.EPERM,
+                    "process " + caller.tgid() + " may not reach the open files of process " + other.tgid());
         }
     }
 

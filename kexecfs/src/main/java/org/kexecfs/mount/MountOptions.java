@@ -47,9 +47,30 @@ public record MountOptions(
 
     /** mount(8)'s own words for its other readers, such as fstab's; a filesystem has nothing to do for them. */
     private static final Set<String> NOTHING_TO_DO = Set.of(
-            "defaults", "rw", "nosuid", "nodev", "exec", "async", "auto", "noauto", "user", "nouser", "users", "owner",
-            "group", "_netdev", "nofail", "relatime", "norelatime", "noatime", "atime", "diratime", "nodiratime",
-            "strictatime", "lazytime", "nolazytime");
+            "defaults",
+            "rw",
+            "nosuid",
+            "nodev",
+            "exec",
+            "async",
+            "auto",
+            "noauto",
+            "user",
+            "nouser",
+            "users",
+            "owner",
+            "group",
+            "_netdev",
+            "nofail",
+            "relatime",
+            "norelatime",
+            "noatime",
+            "atime",
+            "diratime",
+            "nodiratime",
+            "strictatime",
+            "lazytime",
+            "nolazytime");
 
     /**
      * Reads options.
@@ -171,7 +192,8 @@ public record MountOptions(
                 }
                 try {
                     if (percent) {
-                        return Math.multiplyExact(memory() / 100, Long.parseLong(lower.substring(0, lower.length() - 1)));
+                        return Math.multiplyExact(
+                                memory() / 100, Long.parseLong(lower.substring(0, lower.length() - 1)));
                     }
                     int scale = "kmgt".indexOf(lower.charAt(lower.length() - 1)) + 1;
                     String digits = scale == 0 ? lower : lower.substring(0, lower.length() - 1);

@@ -63,7 +63,9 @@ public final class MountTable {
         } catch (IOException e) {
             Path parent = path.normalize().getParent();
             try {
-                return parent == null ? path : parent.toRealPath().resolve(path.normalize().getFileName());
+                return parent == null
+                        ? path
+                        : parent.toRealPath().resolve(path.normalize().getFileName());
             } catch (IOException again) {
                 return path.normalize();
             }

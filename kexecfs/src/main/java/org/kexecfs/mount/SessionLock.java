@@ -48,7 +48,10 @@ public final class SessionLock implements AutoCloseable {
             }
             if (isAt(path, file)) {
                 file.truncate(0);
-                file.pwrite(Fd.utf8(directory + " by process " + ProcessHandle.current().pid()), 0);
+                file.pwrite(
+                        Fd.utf8(directory + " by process "
+                                + ProcessHandle.current().pid()),
+                        0);
                 return new SessionLock(path, file);
             }
             // Whoever had it took the file away between our open and our lock.

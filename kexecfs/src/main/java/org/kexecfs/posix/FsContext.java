@@ -63,8 +63,7 @@ public final class FsContext implements AutoCloseable {
      */
     public Fd mount(int attributes) {
         configure(FSCONFIG_CMD_CREATE, null, null);
-        return Fd.own(
-                check(() -> C.fsmount(fd.number(), FSMOUNT_CLOEXEC, attributes), () -> "fsmount(" + type + ")"));
+        return Fd.own(check(() -> C.fsmount(fd.number(), FSMOUNT_CLOEXEC, attributes), () -> "fsmount(" + type + ")"));
     }
 
     private void configure(int command, String key, String value) {

@@ -70,7 +70,8 @@ public record Namespace(List<FileId> lineage) {
             return number;
         }
         try (Fd namespace = open(observer.tgid(), "pid")) {
-            return namespace.ioctl(NS_GET_TGID_FROM_PIDNS, Pointer.wrap(Libc.RUNTIME, number), "NS_GET_TGID_FROM_PIDNS");
+            return namespace.ioctl(
+                    NS_GET_TGID_FROM_PIDNS, Pointer.wrap(Libc.RUNTIME, number), "NS_GET_TGID_FROM_PIDNS");
         } catch (ErrnoException e) {
             if (e.is(Errno.ESRCH)) {
                 throw new ErrnoException(Errno.ENOENT, "no process " + number);
@@ -96,9 +97,7 @@ public record Namespace(List<FileId> lineage) {
     private static boolean isNumbered(int pid, int depth, int number, Namespace namespace) {
         try {
             List<Integer> numbers = ProcessStatus.read(pid).namespacePids();
-            return numbers.size() >= depth
-                    && numbers.get(depth - 1) == number
-                    && pid(pid).isWithin(namespace);
+            return numbers.size() >= depth && numbers.get(depth - 1) == number && pid(pid).isWithin(namespace);
         } catch (ErrnoException e) {
             // It ended meanwhile.
             return false;

@@ -58,7 +58,8 @@ public final class OpenFile implements AutoCloseable {
      */
     public void checkWrite(long count, long offset, boolean append) {
         requireWritable();
-        session.checkResize(() -> count > 0 && (append || offset + count > file.status().size()));
+        session.checkResize(
+                () -> count > 0 && (append || offset + count > file.status().size()));
     }
 
     /** ftruncate(2); errors as for {@link #checkWrite}. */

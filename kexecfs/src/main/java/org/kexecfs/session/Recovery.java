@@ -41,13 +41,7 @@ record Recovery(Manifest manifest, Tree tree, Map<Long, Entry> entries, Optional
     static Recovery fresh(String name, Settings settings) {
         Manifest manifest = Manifest.create(name);
         Node root = Node.of(
-                Tree.ROOT,
-                Kind.DIRECTORY,
-                settings.newUid(),
-                settings.newGid(),
-                settings.newMode(),
-                Time.now(),
-                false);
+                Tree.ROOT, Kind.DIRECTORY, settings.newUid(), settings.newGid(), settings.newMode(), Time.now(), false);
         Change put = new Change.Put(root);
         manifest.append(List.of(put));
         Tree tree = new Tree();
@@ -144,9 +138,9 @@ record Recovery(Manifest manifest, Tree tree, Map<Long, Entry> entries, Optional
                 .toList();
         nameless.forEach(tree::forget);
         if (!nameless.isEmpty()) {
-            damage.add("entries without a name: token " + nameless.stream().map(String::valueOf)
-                    .limit(8)
-                    .collect(java.util.stream.Collectors.joining(", ")) + (nameless.size() > 8 ? ", ..." : ""));
+            damage.add("entries without a name: token "
+                    + nameless.stream().map(String::valueOf).limit(8).collect(java.util.stream.Collectors.joining(", "))
+                    + (nameless.size() > 8 ? ", ..." : ""));
         }
     }
 

@@ -25,8 +25,7 @@ public record Settings(
 
     /** No limits, a root that is the creator's. */
     public static Settings of(int creatorUid, int creatorGid) {
-        return new Settings(
-                Optional.empty(), Optional.empty(), Optional.empty(), creatorUid, creatorGid, 0, 0);
+        return new Settings(Optional.empty(), Optional.empty(), Optional.empty(), creatorUid, creatorGid, 0, 0);
     }
 
     int newMode() {

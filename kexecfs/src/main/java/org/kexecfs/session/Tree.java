@@ -191,9 +191,10 @@ final class Tree {
         if (vertex.node.kind() == Kind.FILE) {
             return vertex.names;
         }
-        return 2 + vertex.children.values().stream()
-                .filter(child -> vertices.get(child).node.kind() == Kind.DIRECTORY)
-                .count();
+        return 2
+                + vertex.children.values().stream()
+                        .filter(child -> vertices.get(child).node.kind() == Kind.DIRECTORY)
+                        .count();
     }
 
     /** How many updates the session has come through. */
@@ -248,7 +249,8 @@ final class Tree {
     /** Changes that make this tree from nothing: entries, then names, a directory's own before those in it. */
     Stream<Change> snapshot() {
         Stream<Change> entries = nodes().stream().map(Change.Put::new);
-        Stream<Change> links = names().stream().map(n -> new Change.Link(n.directory().token(), n.name(), n.token()));
+        Stream<Change> links =
+                names().stream().map(n -> new Change.Link(n.directory().token(), n.name(), n.token()));
         Stream<Change> updates = cycle == 0 ? Stream.empty() : Stream.of(new Change.Cycle(cycle));
         return Stream.concat(updates, Stream.concat(entries, links));
     }

@@ -16,8 +16,7 @@ import org.kexecfs.mount.MountTable.MountedSession;
 class MountTableTest {
     @Test
     void findsOnlyWholeKexecfsMounts() {
-        String mountinfo =
-                """
+        String mountinfo = """
                 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
                 40 22 0:45 / /run/kexecfs/web rw,nosuid,nodev shared:7 master:2 - fuse.kexecfs web rw,user_id=0
                 41 22 0:45 / /srv/web rw,nosuid,nodev - fuse.kexecfs web rw,user_id=0
@@ -42,7 +41,8 @@ class MountTableTest {
     @Test
     void ignoresWhatIsNoMount() {
         assertTrue(parse("").isEmpty());
-        assertTrue(parse("\n - \n7 1 3:4 / - fuse.kexecfs\n7 1 0:4 / /m rw - fuse.kexecfs\n").isEmpty());
+        assertTrue(parse("\n - \n7 1 3:4 / - fuse.kexecfs\n7 1 0:4 / /m rw - fuse.kexecfs\n")
+                .isEmpty());
     }
 
     @Property

@@ -239,16 +239,18 @@ class PrepareTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", ".", "..", "a/b", "nul\0", "0123456789012345678901234567890123456789012345678901234567890123"})
+    @ValueSource(
+            strings = {"", ".", "..", "a/b", "nul\0", "0123456789012345678901234567890123456789012345678901234567890123"
+            })
     void aNameThatIsNoneIsRefused_andNothingIsLeft(String name) {
-        Fails.with(
-                Errno.EINVAL, () -> Session.open(machine.luo(), name, Settings.of(0, 0), () -> Fd.memfd("entry")));
+        Fails.with(Errno.EINVAL, () -> Session.open(machine.luo(), name, Settings.of(0, 0), () -> Fd.memfd("entry")));
     }
 
     @Test
     void aListenerMayAskTheSession() {
         StringBuilder heard = new StringBuilder();
-        session.onStateChange(() -> heard.append(session.state()).append(' ').append(session.files().size()));
+        session.onStateChange(() ->
+                heard.append(session.state()).append(' ').append(session.files().size()));
 
         session.prepare();
 

@@ -62,18 +62,19 @@ class RestoreTest {
     /** What an update keeps: everything but the time of the restore itself, and what the memory takes. */
     private static Map<String, Object> kept(Session session) {
         Map<String, Object> all = new LinkedHashMap<>();
-        stats(session).forEach((path, s) -> all.put(
-                path,
-                List.of(
-                        s.token(),
-                        s.kind(),
-                        Integer.toOctalString(s.mode()),
-                        s.uid(),
-                        s.gid(),
-                        s.links(),
-                        s.size(),
-                        s.accessed(),
-                        s.modified())));
+        stats(session)
+                .forEach((path, s) -> all.put(
+                        path,
+                        List.of(
+                                s.token(),
+                                s.kind(),
+                                Integer.toOctalString(s.mode()),
+                                s.uid(),
+                                s.gid(),
+                                s.links(),
+                                s.size(),
+                                s.accessed(),
+                                s.modified())));
         return all;
     }
 
@@ -291,7 +292,8 @@ class RestoreTest {
 
         touch(session, "b");
 
-        assertTrue(stat(session, "b").token() > last, "token " + stat(session, "b").token());
+        assertTrue(
+                stat(session, "b").token() > last, "token " + stat(session, "b").token());
     }
 
     @Test
@@ -353,8 +355,7 @@ class RestoreTest {
             touch(session, "a file with a name of some length, number " + i);
         }
         for (int i = 0; i < 600; i += 2) {
-            session.rename(
-                    path("a file with a name of some length, number " + i), path("renamed " + i));
+            session.rename(path("a file with a name of some length, number " + i), path("renamed " + i));
         }
         List<String> before = find(session);
 

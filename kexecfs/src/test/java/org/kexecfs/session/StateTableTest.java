@@ -30,8 +30,7 @@ import org.kexecfs.session.StateTable.Refused;
 /** The state machine, as interface.md has it: the table, and what a session does of it. */
 class StateTableTest {
     /** Section 5 of interface.md; "→" leads to a state, "0" is success without work. */
-    private static final String TABLE =
-            """
+    private static final String TABLE = """
             state    | prepare    | cancel   | finish   | namespace | unlink | resize
             normal   | → prepared | EINVAL   | EINVAL   | yes       | yes    | yes
             prepared | 0          | → normal | EINVAL   | EBUSY     | EBUSY  | EPERM
@@ -150,7 +149,8 @@ class StateTableTest {
                 .map(state -> dynamicContainer(
                         state.toString(),
                         alwaysAllowed().entrySet().stream()
-                                .map(call -> dynamicTest(call.getKey(), () -> inState(state, call.getValue(), "yes")))));
+                                .map(call ->
+                                        dynamicTest(call.getKey(), () -> inState(state, call.getValue(), "yes")))));
     }
 
     private void inState(State state, BiConsumer<Session, Machine> call, String answer) {
@@ -168,7 +168,10 @@ class StateTableTest {
             }
 
             boolean goes = answer.startsWith("→ ");
-            assertEquals(goes ? answer.substring(2) : state.toString(), session.state().toString(), "the state");
+            assertEquals(
+                    goes ? answer.substring(2) : state.toString(),
+                    session.state().toString(),
+                    "the state");
             assertEquals(goes ? 1 : 0, heard.getOrDefault("changes", 0), "changes that a listener heard of");
             if (answer.startsWith("E")) {
                 assertEquals(answer, failed.map(Errno::name).orElse("success"));

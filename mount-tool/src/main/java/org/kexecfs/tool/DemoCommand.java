@@ -63,7 +63,8 @@ final class DemoCommand implements Runnable {
     private void emulated() {
         if (stage == 2 || kexec) {
             throw new ToolException(
-                    Exit.USAGE, "there is no " + DEVICE + " here: the demo emulates the update, in one stage, with no kexec");
+                    Exit.USAGE,
+                    "there is no " + DEVICE + " here: the demo emulates the update, in one stage, with no kexec");
         }
         out.println((emulate ? "As asked for, the" : "This kernel has no " + DEVICE + ": the")
                 + " update is emulated. What is shown is otherwise real.\n");
@@ -86,7 +87,8 @@ final class DemoCommand implements Runnable {
             scratch.close();
             throw e;
         }
-        String load = "kexec -s -l \"/boot/vmlinuz-$(uname -r)\" --initrd=\"/boot/initrd.img-$(uname -r)\" --reuse-cmdline";
+        String load =
+                "kexec -s -l \"/boot/vmlinuz-$(uname -r)\" --initrd=\"/boot/initrd.img-$(uname -r)\" --reuse-cmdline";
         if (kexec) {
             shell.run(load);
             shell.run("kexec -e");

@@ -16,9 +16,8 @@ import java.util.Map;
 record FileList(List<String> columns, List<List<String>> rows) {
     /** Reads it. A column that this version does not know is kept. */
     static FileList parse(String text) {
-        List<List<String>> lines = text.lines()
-                .map(line -> Arrays.asList(line.split("\t", -1)))
-                .toList();
+        List<List<String>> lines =
+                text.lines().map(line -> Arrays.asList(line.split("\t", -1))).toList();
         if (lines.isEmpty()) {
             return new FileList(List.of(), List.of());
         }

@@ -37,7 +37,8 @@ final class KexecCommand implements Runnable {
     @Override
     public void run() {
         if (!Files.isDirectory(directory)) {
-            throw new ToolException(Exit.FAILED, directory + " is no emulation's directory: nothing was mounted with it");
+            throw new ToolException(
+                    Exit.FAILED, directory + " is no emulation's directory: nothing was mounted with it");
         }
         List<MountedSession> before =
                 MountTable.read().stream().filter(KexecCommand::isLive).toList();

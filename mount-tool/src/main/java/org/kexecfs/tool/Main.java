@@ -130,8 +130,7 @@ public final class Main implements Runnable {
         public String[] getVersion() {
             String version = Main.class.getPackage().getImplementationVersion();
             return new String[] {
-                "kexecfs " + (version == null ? "(not packaged)" : version),
-                "interface 1, Java " + Runtime.version()
+                "kexecfs " + (version == null ? "(not packaged)" : version), "interface 1, Java " + Runtime.version()
             };
         }
     }

@@ -48,8 +48,9 @@ final class MountCommand implements Callable<Integer> {
     @Option(
             names = "--ready-fd",
             paramLabel = "N",
-            description = "Write 0 and a newline to the inherited file descriptor N and close it, once mounted; on failure"
-                    + " the exit code. For who starts this in the background.")
+            description =
+                    "Write 0 and a newline to the inherited file descriptor N and close it, once mounted; on failure"
+                            + " the exit code. For who starts this in the background.")
     private Integer readyFd;
 
     @Parameters(index = "0", paramLabel = "SESSION", description = "The session's name.")
@@ -76,7 +77,8 @@ final class MountCommand implements Callable<Integer> {
         } catch (ErrnoException e) {
             // The descriptor stays open, and whoever waits for its end finds the error printed.
             answer(Exit.of(e));
-            throw new ToolException(Exit.of(e), "cannot mount " + session + " on " + directory + ": " + e.getMessage(), e);
+            throw new ToolException(
+                    Exit.of(e), "cannot mount " + session + " on " + directory + ": " + e.getMessage(), e);
         }
     }
 

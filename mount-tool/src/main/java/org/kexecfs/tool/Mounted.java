@@ -19,7 +19,8 @@ final class Mounted {
         return find(sessionOrDirectory)
                 .orElseThrow(() -> new ToolException(
                         Exit.NOT_MOUNTED,
-                        sessionOrDirectory + ": no such session or directory is mounted here; 'kexecfs status' lists those"
+                        sessionOrDirectory
+                                + ": no such session or directory is mounted here; 'kexecfs status' lists those"
                                 + " that are"));
     }
 

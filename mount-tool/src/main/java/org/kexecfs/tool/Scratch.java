@@ -20,7 +20,8 @@ final class Scratch implements AutoCloseable {
 
     static Scratch temporary() {
         try {
-            Scratch scratch = new Scratch(Files.createTempDirectory("kexecfs-demo-").toRealPath());
+            Scratch scratch =
+                    new Scratch(Files.createTempDirectory("kexecfs-demo-").toRealPath());
             Runtime.getRuntime().addShutdownHook(scratch.atExit);
             return scratch;
         } catch (IOException e) {

@@ -16,7 +16,10 @@ final class Table {
         int[] widths = IntStream.range(0, header.size())
                 .map(column -> Math.max(
                         header.get(column).length(),
-                        rows.stream().mapToInt(r -> r.get(column).length()).max().orElse(0)))
+                        rows.stream()
+                                .mapToInt(r -> r.get(column).length())
+                                .max()
+                                .orElse(0)))
                 .toArray();
         line(out, widths, header);
         rows.forEach(row -> line(out, widths, row));

@@ -2,9 +2,9 @@ package org.kexecfs.tool;
 
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.concurrent.ExecutionException;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.mount.MountTable.MountedSession;
 import org.kexecfs.posix.ErrnoException;
@@ -32,8 +32,9 @@ final class UmountCommand implements Runnable {
     public void run() {
         MountedSession mount = Mounted.one(sessionOrDirectory);
         Optional<ProcessHandle> server = server(mount);
-        List<MountedSession> places =
-                mount.session().equals(sessionOrDirectory) ? Mounted.everywhere(mount).reversed() : List.of(mount);
+        List<MountedSession> places = mount.session().equals(sessionOrDirectory)
+                ? Mounted.everywhere(mount).reversed()
+                : List.of(mount);
         places.forEach(UmountCommand::unmount);
         if (Mounted.everywhere(mount).isEmpty()) {
             server.ifPresent(process -> awaitEnd(process, mount));
@@ -49,8 +50,7 @@ final class UmountCommand implements Runnable {
             Mounts.unmount(mount.directory());
         } catch (ErrnoException e) {
             String next = e.is(Errno.EBUSY) ? "; 'fuser -vm " + mount.directory() + "' shows what uses it" : "";
-            throw new ToolException(
-                    Exit.of(e), "cannot unmount " + mount.session() + ": " + e.getMessage() + next, e);
+            throw new ToolException(Exit.of(e), "cannot unmount " + mount.session() + ": " + e.getMessage() + next, e);
         }
     }
 

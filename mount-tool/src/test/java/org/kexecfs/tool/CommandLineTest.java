@@ -16,8 +16,22 @@ class CommandLineTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "", "fly", "mount", "mount web", "mount web /mnt more", "mount --fly web /mnt", "mount --ready-fd x web /mnt",
-                "umount", "umount a b", "ls", "ls a b", "status a b", "kexec", "kexec /tmp", "demo --stage 3", "demo --stage x"
+                "",
+                "fly",
+                "mount",
+                "mount web",
+                "mount web /mnt more",
+                "mount --fly web /mnt",
+                "mount --ready-fd x web /mnt",
+                "umount",
+                "umount a b",
+                "ls",
+                "ls a b",
+                "status a b",
+                "kexec",
+                "kexec /tmp",
+                "demo --stage 3",
+                "demo --stage x"
             })
     void aWrongCommandLineIsUsage(String line) {
         Tool tool = Tool.run(line.isEmpty() ? new String[0] : line.split(" "));

@@ -89,7 +89,8 @@ class CycleIT {
                 () -> assertTrue(status.contains("\"backend\" : \"emulated " + work.resolve("luo")), status),
                 () -> assertTrue(files.contains("\"name\" : \"five\""), files),
                 () -> assertTrue(files.contains("\"size\" : 5,"), files),
-                () -> assertEquals(Exit.OK, image.run("kexecfs ls 'a b' | grep -q five").exit()));
+                () -> assertEquals(
+                        Exit.OK, image.run("kexecfs ls 'a b' | grep -q five").exit()));
     }
 
     @Test
@@ -134,9 +135,11 @@ class CycleIT {
                 () -> assertEquals(1, image.run("mount.kexecfs web mnt more").exit()),
                 () -> assertEquals(1, image.run("mount.kexecfs web mnt -q").exit()),
                 () -> assertEquals(1, image.run("mount.kexecfs we/b mnt").exit()),
-                () -> assertEquals(32, image.run("mount.kexecfs web none -o emulate=luo").exit()),
+                () -> assertEquals(
+                        32, image.run("mount.kexecfs web none -o emulate=luo").exit()),
                 () -> assertEquals(32, image.run("mount.kexecfs web mnt -o fly").exit()),
-                () -> assertEquals(32, image.run("mount.kexecfs web mnt -o device=/none").exit()),
+                () -> assertEquals(
+                        32, image.run("mount.kexecfs web mnt -o device=/none").exit()),
                 () -> assertEquals(0, image.run("mount.kexecfs web mnt -f").exit()));
         assertTrue(MountTable.at(mount).isEmpty());
         assertEquals("", image.sh("ls -A log"), "a failed attempt left its log");
@@ -145,9 +148,10 @@ class CycleIT {
     @Test
     void theForegroundServerUnmountsWhenItIsTold() throws Exception {
         // The pipe brings the server's answer; the signal its end.
-        image.sh("{ kexecfs mount --ready-fd 3 -o emulate=luo told mnt 3>&1 >server.log 2>&1 & echo $! >server.pid; } | read a;"
-                + " [ \"$a\" != 1 ] && mountpoint -q mnt && kill $(cat server.pid)"
-                + " && tail --pid=$(cat server.pid) -f /dev/null");
+        image.sh(
+                "{ kexecfs mount --ready-fd 3 -o emulate=luo told mnt 3>&1 >server.log 2>&1 & echo $! >server.pid; } | read a;"
+                        + " [ \"$a\" != 1 ] && mountpoint -q mnt && kill $(cat server.pid)"
+                        + " && tail --pid=$(cat server.pid) -f /dev/null");
 
         assertTrue(MountTable.at(mount).isEmpty());
     }
@@ -181,7 +185,8 @@ class CycleIT {
 
     @Test
     void theImageWorksWhereverItIsCopied() throws Exception {
-        image.sh("cp -a \"$(dirname \"$(dirname \"$(readlink -f \"$(command -v kexecfs)\")\")\")\" copy && ln -s copy/bin/kexecfs k");
+        image.sh(
+                "cp -a \"$(dirname \"$(dirname \"$(readlink -f \"$(command -v kexecfs)\")\")\")\" copy && ln -s copy/bin/kexecfs k");
 
         // With -XX:AOTMode=on the JVM refuses to start without its cache.
         assertTrue(image.sh("KEXECFS_JAVA_OPTS=-XX:AOTMode=on ./k --version").startsWith("kexecfs "));
@@ -189,7 +194,8 @@ class CycleIT {
 
     @Test
     void theDemoPassesAndLeavesNothing() throws Exception {
-        String output = image.sh("mkdir tmp && TMPDIR=$PWD/tmp KEXECFS_JAVA_OPTS=-Djava.io.tmpdir=$PWD/tmp kexecfs demo --emulate");
+        String output = image.sh(
+                "mkdir tmp && TMPDIR=$PWD/tmp KEXECFS_JAVA_OPTS=-Djava.io.tmpdir=$PWD/tmp kexecfs demo --emulate");
 
         assertAll(
                 () -> assertTrue(output.contains("linked: OK"), output),

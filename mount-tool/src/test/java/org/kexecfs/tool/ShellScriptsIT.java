@@ -22,7 +22,8 @@ class ShellScriptsIT {
 
     @Test
     void shellcheckIsContent() throws Exception {
-        List<String> command = new ArrayList<>(List.of("shellcheck", "--external-sources", "--source-path=SCRIPTDIR:."));
+        List<String> command =
+                new ArrayList<>(List.of("shellcheck", "--external-sources", "--source-path=SCRIPTDIR:."));
         List<String> scripts = scripts();
         assertTrue(scripts.size() > 5, () -> "only these scripts were found: " + scripts);
         command.addAll(scripts);
