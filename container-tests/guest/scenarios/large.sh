@@ -15,7 +15,7 @@ stage_1() {
 
     check "session large is prepared" timed "prepare 1 GiB" write_control /mnt/large prepare 1
     check "session many is prepared" timed "prepare 500 files" write_control /mnt/many prepare 1
-    check "the preserved pages are more than the contents" test "$(kho_preserved_pages)" -ge $((262144 + 16384 + 500))
+    check "the preserved pages are more than the contents" test "$(kho_preserved_pages)" -ge $((262144 + 4096 + 500))
     remember_sums /state
     remember_facts /state
 }
@@ -57,7 +57,7 @@ remember_sums() { # DIRECTORY
 }
 
 make_sparse() {
-    truncate -s 64M "$1" && echo data in the middle | dd of="$1" bs=1 seek=40000000 conv=notrunc
+    truncate -s 16M "$1" && echo data in the middle | dd of="$1" bs=1 seek=10000000 conv=notrunc
 }
 
 make_500() {
