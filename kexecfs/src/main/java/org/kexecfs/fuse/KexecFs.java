@@ -229,6 +229,8 @@ final class KexecFs implements AutoCloseable {
 
     private void fill(FileStat stat, ControlFile file) {
         fillOwn(stat, FileStatus.S_IFREG | control.mode(file), 16 + file.ordinal(), control.uid(), control.gid());
+        // sendfile(2) and splice(2) stop at this size, direct_io or not.
+        stat.st_size.set(file.isCommand() ? 0 : file.read(new ControlFile.Context(session, passthrough)).length);
     }
 
     private void fillOwn(FileStat stat, int mode, int number, int uid, int gid) {
