@@ -93,12 +93,17 @@ public final class Main implements Runnable {
                 line.addSubcommand(name, command.get());
             }
         });
-        return line.setOut(out)
+        line.setOut(out)
                 .setErr(err)
                 .setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF))
                 .setParameterExceptionHandler(Main::refuse)
-                .setExecutionExceptionHandler((failure, command, parsed) -> main.report(failure, err))
-                .execute(arguments);
+                .setExecutionExceptionHandler((failure, command, parsed) -> main.report(failure, err));
+        try {
+            return line.execute(arguments);
+        } catch (Error e) {
+            // picocli lets these through: a library that does not fit, no memory.
+            return main.report(e, err);
+        }
     }
 
     @Override
@@ -113,7 +118,7 @@ public final class Main implements Runnable {
         return Exit.USAGE;
     }
 
-    private int report(Exception failure, PrintWriter err) {
+    private int report(Throwable failure, PrintWriter err) {
         err.println("kexecfs: " + (failure.getMessage() == null ? failure.toString() : failure.getMessage()));
         if (debug) {
             failure.printStackTrace(err);
