@@ -1,5 +1,6 @@
 package org.kexecfs.fuse;
 
+import java.util.OptionalLong;
 import jnr.ffi.Pointer;
 import org.kexecfs.posix.Fd;
 
@@ -30,6 +31,7 @@ final class Completion {
     private final Passthrough passthrough;
     private final Rename2 rename2;
     private final ThreadLocal<Pointer> answering = new ThreadLocal<>();
+    private final ThreadLocal<OptionalLong> asked = ThreadLocal.withInitial(OptionalLong::empty);
 
     Completion(Passthrough passthrough, Rename2 rename2) {
         this.passthrough = passthrough;
@@ -43,7 +45,7 @@ final class Completion {
             case FUSE_INIT, FUSE_OPEN, FUSE_CREATE -> answering.set(request);
             case FUSE_RELEASE -> nodes.released(node, request.getLong(REQUEST_BODY));
             case FUSE_RENAME2 -> rename2.request(request);
-            case FUSE_GETATTR -> nodes.completeGetattr(node, request.slice(REQUEST_BODY));
+            case FUSE_GETATTR -> asked.set(nodes.completeGetattr(node, request.slice(REQUEST_BODY)));
             default -> {}
         }
     }
@@ -56,6 +58,8 @@ final class Completion {
      * @return the vector to send
      */
     Pointer reply(Pointer vector, int count) {
+        asked.get().ifPresent(nodes::answered);
+        asked.remove();
         Pointer request = answering.get();
         if (request == null) {
             return vector;
