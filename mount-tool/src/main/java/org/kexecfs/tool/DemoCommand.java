@@ -110,7 +110,7 @@ final class DemoCommand implements Runnable {
         shell.run("mkdir -p demo");
         shell.run("mount.kexecfs demo demo" + options);
         linkMemfd(shell);
-        shell.run("cp /etc/os-release demo/copied");
+        shell.run("cp /proc/version demo/copied");
         shell.run("ls -l demo");
         // Kept in the session, so that stage 2 has it too.
         shell.run("cd demo && sha256sum linked copied >SHA256SUMS && cat SHA256SUMS");
@@ -142,7 +142,7 @@ final class DemoCommand implements Runnable {
         shell.run("cat demo/kexecfs.state");
         shell.run("ls -l demo");
         shell.run("cat demo/linked");
-        shell.run("cd demo && sha256sum --check SHA256SUMS");
+        shell.run("cd demo && sha256sum -c SHA256SUMS");
         shell.run("echo 1 >demo/kexecfs.finish");
         shell.run("cat demo/kexecfs.state");
         shell.run("kexecfs umount demo/");
