@@ -22,6 +22,8 @@ final class Completion {
     private static final int FUSE_CREATE = 35;
     private static final int FUSE_RENAME2 = 45;
 
+    private static final int FUSE_IOCTL = 39;
+
     private static final int REPLY_ERROR = 4;
     private static final int SIZE_OF_REPLY_HEADER = 16;
     private static final int SIZE_OF_ENTRY_OUT = 128;
@@ -45,6 +47,7 @@ final class Completion {
             case FUSE_INIT, FUSE_OPEN, FUSE_CREATE -> answering.set(request);
             case FUSE_RELEASE -> nodes.released(node, request.getLong(REQUEST_BODY));
             case FUSE_RENAME2 -> rename2.request(request);
+            case FUSE_IOCTL -> Ioctls.completeRequest(request.slice(REQUEST_BODY));
             case FUSE_GETATTR -> asked.set(nodes.completeGetattr(node, request.slice(REQUEST_BODY)));
             default -> {}
         }

@@ -29,7 +29,9 @@ enum ControlFile {
                     "release", session -> session.finish(Finish.RELEASE))),
     FILES("kexecfs.files", ControlFile::files),
     ERROR("kexecfs.error", ControlFile::error),
-    INFO("kexecfs.info", ControlFile::info);
+    INFO("kexecfs.info", ControlFile::info),
+    /** Takes {@code FD NAME} and not a word: see {@link PreserveCommand}. */
+    PRESERVE("kexecfs.preserve", Map.of());
 
     /** What a control file tells of. */
     record Context(Session session, Passthrough passthrough) {}
@@ -37,7 +39,7 @@ enum ControlFile {
     private static final Map<Name, ControlFile> BY_NAME =
             Arrays.stream(values()).collect(Collectors.toUnmodifiableMap(ControlFile::fileName, file -> file));
 
-    private static final int INTERFACE_VERSION = 1;
+    static final int INTERFACE_VERSION = 1;
 
     private final Name name;
     private final Optional<Function<Context, String>> content;

@@ -13,6 +13,7 @@ import org.kexecfs.manifest.Kind;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.FileStatus;
+import org.kexecfs.posix.ProcessStatus;
 import org.kexecfs.posix.Time;
 import org.kexecfs.session.EntryPath;
 import org.kexecfs.session.OpenFile;
@@ -37,8 +38,8 @@ import ru.serce.jnrfuse.struct.Statvfs;
 final class KexecFs implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(KexecFs.class);
 
-    private static final int SOURCE_MODE = 0600;
-    private static final int LONGEST_COMMAND = 64;
+    private static final int CONNECTION_WANT = 24;
+    private static final int FUSE_CAP_IOCTL_DIR = 1 << 11;
     private static final int NAME_MAX = 255;
     private static final int BLOCK = 4096;
     private static final long UTIME_NOW = (1L << 30) - 1;
@@ -53,15 +54,27 @@ final class KexecFs implements AutoCloseable {
     private final Handles handles = new Handles();
     private final StateWatch watch;
     private final Passthrough passthrough;
+    private final Ioctls ioctls;
+    private final SocketName socket;
     private final Rename2 rename2;
 
-    KexecFs(LibFuse fuse, Session session, ControlAttributes control, StateWatch watch, Passthrough passthrough, Rename2 rename2) {
+    KexecFs(
+            LibFuse fuse,
+            Session session,
+            ControlAttributes control,
+            StateWatch watch,
+            Passthrough passthrough,
+            Rename2 rename2,
+            Ioctls ioctls,
+            SocketName socket) {
         this.fuse = fuse;
         this.session = session;
         this.control = control;
         this.watch = watch;
         this.passthrough = passthrough;
         this.rename2 = rename2;
+        this.ioctls = ioctls;
+        this.socket = socket;
     }
 
     /** The operations, for libfuse. */
@@ -74,7 +87,7 @@ final class KexecFs implements AutoCloseable {
         o.opendir.set((path, file) -> answer(() -> opendir(target(path), info(file))));
         o.readdir.set((path, buffer, filler, offset, file) -> answer(() -> readdir(info(file), buffer, filler)));
         o.releasedir.set((path, file) -> answer(() -> release(info(file))));
-        o.mknod.set((path, mode, device) -> answer(() -> mknod(path(path), mode)));
+        o.mknod.set((path, mode, device) -> answer(() -> mknod(target(path), mode)));
         o.create.set((path, mode, file) -> answer(() -> create(path(path), mode, info(file))));
         o.open.set((path, file) -> answer(() -> open(target(path), info(file))));
         o.read.set((path, buffer, size, offset, file) -> answer(() -> read(info(file), buffer, size, offset)));
@@ -104,6 +117,8 @@ final class KexecFs implements AutoCloseable {
         o.listxattr.set((path, list, size) -> answer(() -> listxattr(target(path), list, size)));
         o.removexattr.set((path, name) -> answer(() -> run(() -> session.removeXattr(ours(path), attribute(name)))));
         o.statfs.set((path, status) -> answer(() -> statfs(status)));
+        o.init.set(KexecFs::init);
+        o.ioctl.set((path, number, argument, file, flags, data) -> answer(() -> ioctl(info(file), number, data)));
         o.poll.set((path, file, poll, events) -> answer(() -> poll(info(file), poll, events)));
         return o;
     }
@@ -158,10 +173,14 @@ final class KexecFs implements AutoCloseable {
 
     /** An entry that may be changed: EPERM for what is kexecfs's own. */
     private static EntryPath ours(Pointer path) {
-        if (target(path) instanceof Target.InSession entry) {
+        return ours(target(path));
+    }
+
+    private static EntryPath ours(Target target) {
+        if (target instanceof Target.InSession entry) {
             return entry.path();
         }
-        throw new ErrnoException(Errno.EPERM, path(path) + " is kexecfs's own");
+        throw new ErrnoException(Errno.EPERM, "this name is kexecfs's own");
     }
 
     private static Optional<Integer> given(int id) {
@@ -179,6 +198,10 @@ final class KexecFs implements AutoCloseable {
         switch (target) {
             case Target.InSession entry -> fill(stat, session.stat(entry.path()));
             case Target.Control file -> fill(stat, file.file());
+            case Target.Socket name -> {
+                socket.requireThere();
+                fillOwn(stat, FileStatus.S_IFSOCK | SocketName.MODE, 4, control.uid(), control.gid());
+            }
             case Target.Sources sources -> fillOwn(stat, FileStatus.S_IFDIR | 0555, 0, control.uid(), control.gid());
             case Target.Self self -> {
                 fillOwn(stat, FileStatus.S_IFLNK | 0777, 1, control.uid(), control.gid());
@@ -190,7 +213,7 @@ final class KexecFs implements AutoCloseable {
             }
             case Target.Source source -> {
                 LinkSources.Source open = LinkSources.stat(caller(), source.pid(), source.number());
-                fillOwn(stat, FileStatus.S_IFREG | SOURCE_MODE, 3, open.uid(), open.gid());
+                fillOwn(stat, FileStatus.S_IFREG | PreserveCommand.MODE, 3, open.uid(), open.gid());
                 stat.st_size.set(open.size());
             }
         }
@@ -228,7 +251,8 @@ final class KexecFs implements AutoCloseable {
     }
 
     private void fill(FileStat stat, ControlFile file) {
-        fillOwn(stat, FileStatus.S_IFREG | control.mode(file), 16 + file.ordinal(), control.uid(), control.gid());
+        Permissions p = control.of(file, session.stat(EntryPath.ROOT));
+        fillOwn(stat, FileStatus.S_IFREG | p.mode(), 16 + file.ordinal(), p.uid(), p.gid());
         // sendfile(2) and splice(2) stop at this size, direct_io or not.
         stat.st_size.set(file.isCommand() ? 0 : file.read(new ControlFile.Context(session, passthrough)).length);
     }
@@ -341,12 +365,16 @@ final class KexecFs implements AutoCloseable {
                         add(fill, buffer, file.fileName().bytes());
                     }
                     add(fill, buffer, Target.SOURCES.bytes());
+                    if (socket.isThere()) {
+                        add(fill, buffer, SocketName.NAME.bytes());
+                    }
                 }
             }
             case Target.Sources sources -> add(fill, buffer, Target.SELF.bytes());
             case Target.OfProcess process ->
                 LinkSources.list(caller(), process.pid()).forEach(number -> add(fill, buffer, Fd.utf8(number)));
             case Target.Control file -> throw notDirectory();
+            case Target.Socket name -> throw notDirectory();
             case Target.Self self -> throw notDirectory();
             case Target.Source source -> throw notDirectory();
         }
@@ -382,12 +410,17 @@ final class KexecFs implements AutoCloseable {
         return 0;
     }
 
-    private int mknod(EntryPath path, int mode) {
-        if ((mode & FileStatus.S_IFMT) != FileStatus.S_IFREG) {
-            throw new ErrnoException(Errno.EOPNOTSUPP, path + ": LUO preserves memory, not devices, pipes or sockets");
-        }
+    private int mknod(Target target, int mode) {
         Caller caller = caller();
-        session.create(path, mode & 07777, caller.uid(), caller.gid()).close();
+        int type = mode & FileStatus.S_IFMT;
+        if (target instanceof Target.Socket && type == FileStatus.S_IFSOCK) {
+            socket.make(caller);
+            return 0;
+        }
+        if (type != FileStatus.S_IFREG) {
+            throw new ErrnoException(Errno.EOPNOTSUPP, "LUO preserves memory, not devices, pipes or sockets");
+        }
+        session.create(ours(target), mode & 07777, caller.uid(), caller.gid()).close();
         return 0;
     }
 
@@ -398,10 +431,11 @@ final class KexecFs implements AutoCloseable {
                 Caller caller = caller();
                 LinkSources.Source open = LinkSources.stat(caller, source.pid(), source.number());
                 try (Fd file = LinkSources.open(caller, source.pid(), source.number())) {
-                    session.adopt(file, to, SOURCE_MODE, open.uid(), open.gid());
+                    session.adopt(file, to, PreserveCommand.MODE, open.uid(), open.gid());
                 }
             }
             case Target.Control file -> throw notLinkable();
+            case Target.Socket name -> throw notLinkable();
             case Target.Sources sources -> throw notLinkable();
             case Target.Self self -> throw notLinkable();
             case Target.OfProcess process -> throw notLinkable();
@@ -429,6 +463,7 @@ final class KexecFs implements AutoCloseable {
             case Target.Control control -> openControl(control.file(), flags);
             case Target.Source source ->
                 throw new ErrnoException(Errno.EPERM, "a link source is for link(2), and not opened");
+            case Target.Socket name -> throw new ErrnoException(Errno.ENXIO, "a socket is connected to, and not opened");
             case Target.Sources sources -> throw new ErrnoException(Errno.EISDIR, "kexecfs.fd");
             case Target.OfProcess process -> throw new ErrnoException(Errno.EISDIR, "kexecfs.fd");
             case Target.Self self -> throw new ErrnoException(Errno.ELOOP, "kexecfs.fd/self");
@@ -454,7 +489,9 @@ final class KexecFs implements AutoCloseable {
         if (file.isCommand() ? reads : writes) {
             throw new ErrnoException(Errno.EACCES, file.fileName() + (file.isCommand() ? " is written only" : " is read only"));
         }
-        long number = handles.add(new Handle.OfControl(file, new ControlFile.Context(session, passthrough)));
+        Optional<ProcessStatus> opener =
+                file == ControlFile.PRESERVE ? Optional.of(caller().process()) : Optional.empty();
+        long number = handles.add(new Handle.OfControl(file, new ControlFile.Context(session, passthrough), opener));
         watch.read(number);
         return number;
     }
@@ -483,16 +520,30 @@ final class KexecFs implements AutoCloseable {
                 yield (int) (append ? memory.append(buffer, size) : memory.pwrite(buffer, size, offset));
             }
             case Handle.OfControl control -> {
-                if (size > LONGEST_COMMAND) {
-                    throw new ErrnoException(Errno.EINVAL, "a command of " + size + " bytes");
-                }
-                byte[] text = new byte[(int) size];
-                buffer.get(0, text, 0, text.length);
-                control.file().write(session, new String(text, java.nio.charset.StandardCharsets.UTF_8));
+                command(control, bytes(buffer, size));
                 yield (int) size;
             }
             case Handle.OfDirectory directory -> throw isDirectory();
         };
+    }
+
+    private void command(Handle.OfControl control, byte[] text) {
+        if (control.file() == ControlFile.PRESERVE) {
+            Caller caller = caller();
+            control.requireNoMoreThanOpener(caller.process());
+            PreserveCommand.parse(text).run(session, caller);
+        } else {
+            control.file().write(session, new String(text, java.nio.charset.StandardCharsets.UTF_8));
+        }
+    }
+
+    private static byte[] bytes(Pointer buffer, long size) {
+        if (size > PreserveCommand.LONGEST) {
+            throw new ErrnoException(Errno.EINVAL, "a command of " + size + " bytes");
+        }
+        byte[] text = new byte[(int) size];
+        buffer.get(0, text, 0, text.length);
+        return text;
     }
 
     private int release(FuseFileInfo file) {
@@ -508,6 +559,7 @@ final class KexecFs implements AutoCloseable {
             case Target.InSession entry -> session.truncate(entry.path(), size);
             // What "echo 1 >" does before it writes.
             case Target.Control control -> {}
+            case Target.Socket name -> throw notTruncatable();
             case Target.Sources sources -> throw notTruncatable();
             case Target.Self self -> throw notTruncatable();
             case Target.OfProcess process -> throw notTruncatable();
@@ -533,6 +585,17 @@ final class KexecFs implements AutoCloseable {
             return 0;
         }
         throw new ErrnoException(Errno.EOPNOTSUPP, "a control file has no space to allocate");
+    }
+
+    /** struct fuse_conn_info: the kernel is to be told that ioctls on directories are answered. */
+    private static int init(Pointer connection) {
+        connection.putInt(CONNECTION_WANT, connection.getInt(CONNECTION_WANT) | FUSE_CAP_IOCTL_DIR);
+        return 0;
+    }
+
+    private int ioctl(FuseFileInfo file, int number, Pointer data) {
+        ioctls.run(number, data, handles.get(file.fh.get()), caller());
+        return 0;
     }
 
     private int poll(FuseFileInfo file, Pointer poll, Pointer events) {

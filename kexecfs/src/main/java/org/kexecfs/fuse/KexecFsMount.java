@@ -8,6 +8,7 @@ import org.kexecfs.luo.LiveUpdate;
 import org.kexecfs.mount.FuseMount;
 import org.kexecfs.mount.MountOptions;
 import org.kexecfs.mount.SessionLock;
+import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.Libc;
 import org.kexecfs.posix.Time;
 import org.kexecfs.posix.Tmpfs;
@@ -72,10 +73,9 @@ public final class KexecFsMount implements AutoCloseable {
             resources.add(SessionLock.take(name, options, directory.toAbsolutePath()));
             FuseMount mount = resources.add(FuseMount.create(name, directory, options));
             Tmpfs memory = resources.add(Tmpfs.create(options.size(), options.inodes()));
-            mount.attach();
-            try {
+            try (Fd own = mount.attach()) {
                 Session session = resources.add(Session.open(luo, name, settings(options), memory::createFile));
-                FuseChannel channel = serve(fuse, session, mount, options, resources);
+                FuseChannel channel = serve(fuse, session, mount, own, options, resources);
                 log.info("session {} mounted at {}, {}, on {}", name, mount.directory(), session.state(), luo);
                 if (luo.emulated()) {
                     log.warn("session {}: {} is no LUO; what it keeps survives an emulated kexec only", name, luo);
@@ -109,7 +109,7 @@ public final class KexecFsMount implements AutoCloseable {
     }
 
     private static FuseChannel serve(
-            LibFuse fuse, Session session, FuseMount mount, MountOptions options, Resources resources) {
+            LibFuse fuse, Session session, FuseMount mount, Fd own, MountOptions options, Resources resources) {
         ControlAttributes control = new ControlAttributes(
                 options.controlUid().orElse(Libc.C.geteuid()),
                 options.controlGid().orElse(Libc.C.getegid()),
@@ -118,11 +118,15 @@ public final class KexecFsMount implements AutoCloseable {
         StateWatch watch = new StateWatch(fuse);
         Passthrough passthrough = new Passthrough(mount.device());
         Rename2 rename2 = new Rename2();
-        KexecFs filesystem = new KexecFs(fuse, session, control, watch, passthrough, rename2);
+        SocketName socket = new SocketName();
+        Ioctls ioctls = new Ioctls(session, control, mount.views());
+        KexecFs filesystem = new KexecFs(fuse, session, control, watch, passthrough, rename2, ioctls, socket);
         FuseChannel channel = resources.add(FuseChannel.start(
                 mount.device(), filesystem.operations(), new Completion(passthrough, rename2), LIBFUSE_OPTIONS, THREADS));
         resources.add(filesystem);
         session.onStateChange(watch::changed);
+        // Closed before the channel, which waits for the end of the filesystem.
+        resources.add(ControlSocket.start(session, mount.views(), socket, own));
         return channel;
     }
 

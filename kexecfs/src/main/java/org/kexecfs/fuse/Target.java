@@ -15,6 +15,9 @@ sealed interface Target {
     /** A control file. */
     record Control(ControlFile file) implements Target {}
 
+    /** {@code kexecfs.sock}. */
+    record Socket() implements Target {}
+
     /** {@code kexecfs.fd}. */
     record Sources() implements Target {}
 
@@ -46,6 +49,9 @@ sealed interface Target {
         }
         if (names.getFirst().equals(SOURCES)) {
             return source(names);
+        }
+        if (names.getFirst().equals(SocketName.NAME) && names.size() == 1) {
+            return new Socket();
         }
         Optional<ControlFile> control = ControlFile.named(names.getFirst());
         if (control.isPresent() && names.size() == 1) {

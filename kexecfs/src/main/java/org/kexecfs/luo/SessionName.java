@@ -10,7 +10,7 @@ import org.kexecfs.posix.Fd;
  *
  * @param text the name
  */
-record SessionName(String text) {
+public record SessionName(String text) {
     /** Bytes, without the NUL that ends it in the kernel's structs. */
     static final int MAX_BYTES = 63;
 
@@ -19,7 +19,7 @@ record SessionName(String text) {
      *
      * @throws ErrnoException EINVAL, with the rule that it breaks
      */
-    SessionName {
+    public SessionName {
         byte[] bytes = Fd.utf8(text);
         if (bytes.length == 0) {
             throw invalid(text, "is empty");

@@ -109,15 +109,27 @@ public final class FuseMount implements AutoCloseable {
         return directory;
     }
 
+    /** Where it is mounted, also by others. */
+    public MountViews views() {
+        return new MountViews(deviceNumber);
+    }
+
     /** The descriptor that requests are read from; closed with this. */
     public Fd device() {
         return device;
     }
 
-    /** Attaches the mount: from here on it is seen. EINVAL, ELOOP, EPERM as move_mount(2). */
-    public void attach() {
+    /**
+     * Attaches the mount: from here on it is seen.
+     *
+     * @return a second mount of the filesystem, which is nowhere: what we use of the filesystem through it does not keep the
+     *     first one busy, but does keep the filesystem
+     * @throws ErrnoException EINVAL, ELOOP, EPERM as move_mount(2)
+     */
+    public Fd attach() {
         try {
             Mounts.attach(mount, mountPoint);
+            return Mounts.duplicate(mount);
         } catch (ErrnoException e) {
             throw new ErrnoException(e, "mount point " + directory);
         } finally {

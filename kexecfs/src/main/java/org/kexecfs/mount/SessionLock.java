@@ -4,6 +4,7 @@ import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import jnr.constants.platform.linux.Errno;
+import org.kexecfs.luo.SessionName;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.FileStatus;
@@ -28,12 +29,14 @@ public final class SessionLock implements AutoCloseable {
      * @param session its name
      * @param options tell the backend: a session of an emulation is another than the device's of the same name
      * @param directory where it will be mounted
-     * @throws ErrnoException EBUSY, with where it is mounted, if it is
+     * @throws ErrnoException EINVAL for what is no name; EBUSY, with where it is mounted, if it is
      */
     public static SessionLock take(String session, MountOptions options, Path directory) {
+        // Before it becomes a path.
+        String name = new SessionName(session).text();
         Path backend = options.emulate().orElseGet(RuntimeDirectory::path);
         Path path = RuntimeDirectory.make(backend.resolve("mounted"))
-                .resolve(URLEncoder.encode(session, StandardCharsets.UTF_8));
+                .resolve(URLEncoder.encode(name, StandardCharsets.UTF_8));
         while (true) {
             Fd file = Fd.open(path.toString(), Fd.O_RDWR | Fd.O_CREAT, 0600);
             if (!file.tryLock()) {

@@ -39,6 +39,7 @@ public final class Fd implements AutoCloseable {
     private static final int F_DUPFD_CLOEXEC = 1030;
     private static final int F_ADD_SEALS = 1033;
     private static final int F_GET_SEALS = 1034;
+    private static final int EFD_CLOEXEC = 0x80000;
     private static final int MFD_CLOEXEC = 1;
     private static final int MFD_ALLOW_SEALING = 2;
     private static final int MFD_EXEC = 0x10;
@@ -102,6 +103,34 @@ public final class Fd implements AutoCloseable {
 
     private static Fd memfd(String name, int flags) {
         return own(check(() -> C.memfd_create(name, flags), () -> "memfd_create(" + name + ")"));
+    }
+
+    /** An event that {@link #signal} makes poll(2) see (eventfd(2)). */
+    public static Fd event() {
+        return own(check(() -> C.eventfd(0, EFD_CLOEXEC), () -> "eventfd"));
+    }
+
+    /** Lets the event happen; it stays so. */
+    public void signal() {
+        Pointer one = allocate(8);
+        one.putLong(0, 1);
+        write(one, 8);
+    }
+
+    /**
+     * Another open file of the same file, with an access mode, position and flags of its own (open(2) of
+     * /proc/self/fd).
+     *
+     * @param access O_RDONLY, O_WRONLY or O_RDWR
+     * @throws ErrnoException EACCES if the file's own permission bits do not allow it; EPERM, ETXTBSY
+     */
+    public Fd reopen(int access) {
+        return open("/proc/self/fd/" + number(), access, 0);
+    }
+
+    /** fchmod(2). */
+    public void chmod(int mode) {
+        check(() -> C.fchmod(number(), mode), () -> told("fchmod"));
     }
 
     /** The descriptor's number, EBADF if it was closed. */

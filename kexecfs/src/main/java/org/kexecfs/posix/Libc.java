@@ -102,6 +102,32 @@ public interface Libc {
 
     int eventfd(int initial, int flags);
 
+    int socket(int domain, int type, int protocol);
+
+    int bind(int socket, Pointer address, int length);
+
+    int listen(int socket, int backlog);
+
+    int connect(int socket, Pointer address, int length);
+
+    int accept4(int socket, Pointer address, Pointer length, int flags);
+
+    int getsockopt(int socket, int level, int option, Pointer value, Pointer length);
+
+    int setsockopt(int socket, int level, int option, Pointer value, int length);
+
+    @ssize_t
+    long sendmsg(int socket, Pointer message, int flags);
+
+    @ssize_t
+    long recvmsg(int socket, Pointer message, int flags);
+
+    int open_tree(int directory, String path, int flags);
+
+    int mount_setattr(int directory, String path, int flags, Pointer attributes, @size_t long size);
+
+    int fchmod(int fd, @mode_t int mode);
+
     int geteuid();
 
     int getegid();

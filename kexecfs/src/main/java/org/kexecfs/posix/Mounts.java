@@ -4,11 +4,16 @@ import static org.kexecfs.posix.Libc.C;
 import static org.kexecfs.posix.Syscall.check;
 
 import java.nio.file.Path;
+import jnr.ffi.Pointer;
 
 /** Putting mounts into the hierarchy and taking them out of it. */
 public final class Mounts {
     private static final int MOVE_MOUNT_F_EMPTY_PATH = 0x04;
     private static final int MOVE_MOUNT_T_EMPTY_PATH = 0x40;
+    private static final int OPEN_TREE_CLONE = 1;
+    private static final int AT_EMPTY_PATH = 0x1000;
+    private static final int SIZE_OF_MOUNT_ATTR = 32;
+    private static final long MS_PRIVATE = 1 << 18;
     private static final int MNT_DETACH = 2;
     private static final int UMOUNT_NOFOLLOW = 8;
 
@@ -23,12 +28,34 @@ public final class Mounts {
     public static void attach(Fd mount, Fd directory) {
         check(
                 () -> C.move_mount(
-                        mount.number(),
-                        "",
-                        directory.number(),
-                        "",
-                        MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH),
+                        mount.number(), "", directory.number(), "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH),
                 () -> "move_mount");
+    }
+
+    /**
+     * Another mount of the same filesystem, which is nowhere, can be written to, and takes part in no propagation
+     * (open_tree(2) with OPEN_TREE_CLONE, mount_setattr(2)).
+     *
+     * @param mount the root of a mount that is attached in our mount namespace
+     * @return the new mount's root: while it is open, or something uses it, it lives
+     */
+    public static Fd duplicate(Fd mount) {
+        Fd duplicate = Fd.own(check(
+                () -> C.open_tree(mount.number(), "", OPEN_TREE_CLONE | Fd.O_CLOEXEC | AT_EMPTY_PATH),
+                () -> "open_tree"));
+        try {
+            // struct mount_attr: {u64 attr_set, attr_clr, propagation, userns_fd}
+            Pointer attributes = Fd.allocate(SIZE_OF_MOUNT_ATTR);
+            attributes.putLong(8, FsContext.MOUNT_ATTR_RDONLY);
+            attributes.putLong(16, MS_PRIVATE);
+            check(
+                    () -> C.mount_setattr(duplicate.number(), "", AT_EMPTY_PATH, attributes, SIZE_OF_MOUNT_ATTR),
+                    () -> "mount_setattr");
+            return duplicate;
+        } catch (RuntimeException e) {
+            duplicate.close();
+            throw e;
+        }
     }
 
     /**

@@ -15,6 +15,11 @@ public final class Pidfd implements AutoCloseable {
         this.pid = pid;
     }
 
+    /** Takes over a descriptor that says which process it is. */
+    static Pidfd of(Fd fd, int pid) {
+        return new Pidfd(fd, pid);
+    }
+
     /**
      * pidfd_open(2).
      *

@@ -33,6 +33,9 @@ public record ProcessStatus(
         long permitted,
         long effective,
         List<Integer> namespacePids) {
+    /** CAP_DAC_OVERRIDE's bit in a set of capabilities (capabilities(7)). */
+    public static final long CAP_DAC_OVERRIDE = 1L << 1;
+
     /** CAP_SYS_PTRACE's bit in a set of capabilities (capabilities(7)). */
     public static final long CAP_SYS_PTRACE = 1L << 19;
 

@@ -64,6 +64,13 @@ public record EntryPath(List<Name> names) {
         return new EntryPath(names.subList(0, names.size() - 1));
     }
 
+    /** The path of a name in this directory. */
+    public EntryPath child(Name name) {
+        List<Name> longer = new ArrayList<>(names);
+        longer.add(name);
+        return new EntryPath(longer);
+    }
+
     /** Whether {@code other} is this directory or lies below it. */
     public boolean contains(EntryPath other) {
         return other.names.size() >= names.size()

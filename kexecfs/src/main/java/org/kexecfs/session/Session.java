@@ -780,6 +780,21 @@ public final class Session implements AutoCloseable {
         }
     }
 
+    /**
+     * Asks and changes in one step, with no change by others in between: for who must check a right on the way to an
+     * entry before acting on it.
+     *
+     * @param what no transition: listeners must be called outside the lock
+     */
+    public <T> T atomically(Supplier<T> what) {
+        lock.writeLock().lock();
+        try {
+            return what.get();
+        } finally {
+            lock.writeLock().unlock();
+        }
+    }
+
     /** Ends the session: LUO drops what it holds, and files that nobody else has open are gone. Again is nothing. */
     @Override
     public void close() {

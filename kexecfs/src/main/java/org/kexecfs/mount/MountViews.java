@@ -1,0 +1,103 @@
+package org.kexecfs.mount;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.Stream;
+import jnr.constants.platform.linux.Errno;
+import org.kexecfs.posix.ErrnoException;
+import org.kexecfs.posix.Fd;
+
+/**
+ * Where one filesystem is mounted, as each process sees it (proc_pid_mountinfo(5)): the whole of it, or a directory or file
+ * of it, bind-mounted.
+ */
+public final class MountViews {
+    private static final Path PROC = Path.of("/proc");
+
+    private final String device;
+
+    /**
+     * @param device the filesystem's number, as in {@link org.kexecfs.posix.FileId}
+     */
+    MountViews(long device) {
+        this.device = (device >>> 32) + ":" + (device & 0xffffffffL);
+    }
+
+    /** Our own mount namespace's list of mounts: POLLPRI when it changes. */
+    public static Fd openOwn() {
+        return Fd.open("/proc/self/mountinfo", Fd.O_RDONLY, 0);
+    }
+
+    /** Whether it is mounted anywhere that we can see from where we are. */
+    public boolean isMountedHere() {
+        return isMounted("self");
+    }
+
+    /**
+     * Whether it is mounted in the mount namespace of any process. A namespace that no process is in does not count.
+     * Nothing is kept open: that would keep a namespace.
+     */
+    public boolean isMountedAnywhere() {
+        Set<List<String>> seen = new HashSet<>();
+        try (Stream<Path> processes = Files.list(PROC)) {
+            return processes
+                    .map(process -> process.getFileName().toString())
+                    .filter(name -> Character.isDigit(name.charAt(0)))
+                    // A process that changed its root sees another part of the same namespace.
+                    .filter(pid -> seen.add(List.of(link(pid, "ns/mnt"), link(pid, "root"))))
+                    .anyMatch(this::isMounted);
+        } catch (IOException e) {
+            throw new ErrnoException(Errno.ENOENT, PROC + " cannot be read: " + e.getMessage());
+        }
+    }
+
+    private static String link(String pid, String name) {
+        try {
+            return Files.readSymbolicLink(PROC.resolve(pid).resolve(name)).toString();
+        } catch (IOException e) {
+            // It has ended, or is a kernel's own, or closed to us: those are one kind.
+            return "";
+        }
+    }
+
+    private boolean isMounted(String process) {
+        return mounts(process).findAny().isPresent();
+    }
+
+    /**
+     * Returns if a process sees a mount of it that is not read-only: what was made read-only for a container is not to be
+     * changed from there through an open file or socket that cannot tell by which mount it was reached.
+     *
+     * @param pid of a process or thread, in our PID namespace; 0 for one that it cannot see
+     * @throws ErrnoException EROFS if it does not
+     */
+    public void requireWritableFor(int pid) {
+        if (pid == 0 || mounts(Integer.toString(pid)).noneMatch(MountViews::isWritable)) {
+            throw new ErrnoException(
+                    Errno.EROFS, "the caller sees no mount of this session, or only such that are read-only");
+        }
+    }
+
+    private static boolean isWritable(String[] mount) {
+        return Arrays.asList(mount[5].split(",")).contains("rw");
+    }
+
+    /** ID PARENT MAJOR:MINOR ROOT MOUNT-POINT OPTIONS ... of each. */
+    private Stream<String[]> mounts(String process) {
+        try {
+            byte[] all = Files.readAllBytes(PROC.resolve(process).resolve("mountinfo"));
+            return Arrays.stream(new String(all, StandardCharsets.ISO_8859_1).split("\n"))
+                    .map(line -> line.split(" "))
+                    .filter(fields -> fields.length > 5 && fields[2].equals(device));
+        } catch (IOException e) {
+            // It has ended.
+            return Stream.empty();
+        }
+    }
+}
