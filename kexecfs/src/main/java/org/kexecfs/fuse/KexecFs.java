@@ -98,8 +98,8 @@ final class KexecFs implements AutoCloseable {
         o.fsyncdir.set((path, datasync, file) -> 0);
         o.truncate.set((path, size) -> answer(() -> truncate(target(path), size)));
         o.ftruncate.set((path, size, file) -> answer(() -> ftruncate(info(file), size)));
-        o.fallocate.set((path, mode, offset, length, file) ->
-                answer(() -> fallocate(info(file), mode, offset, length)));
+        o.fallocate.set(
+                (path, mode, offset, length, file) -> answer(() -> fallocate(info(file), mode, offset, length)));
         o.mkdir.set((path, mode) -> answer(() -> mkdir(path(path), mode)));
         o.unlink.set(path -> answer(() -> run(() -> session.unlink(ours(path)))));
         o.rmdir.set(path -> answer(() -> run(() -> session.rmdir(ours(path)))));
@@ -109,8 +109,7 @@ final class KexecFs implements AutoCloseable {
             throw new ErrnoException(Errno.EPERM, "symlink: LUO preserves memory, not links");
         }));
         o.chmod.set((path, mode) -> answer(() -> run(() -> session.chmod(ours(path), mode))));
-        o.chown.set((path, uid, gid) ->
-                answer(() -> run(() -> session.chown(ours(path), given(uid), given(gid)))));
+        o.chown.set((path, uid, gid) -> answer(() -> run(() -> session.chown(ours(path), given(uid), given(gid)))));
         o.utimens.set((path, times) -> answer(() -> utimens(ours(path), times)));
         o.setxattr.set((path, name, value, size, flags) -> answer(() -> setxattr(path, name, value, size, flags)));
         o.getxattr.set((path, name, value, size) -> answer(() -> getxattr(target(path), name, value, size)));
@@ -354,7 +353,8 @@ final class KexecFs implements AutoCloseable {
             throw notDirectory();
         }
         ClosureHelper helper = ClosureHelper.getInstance();
-        FuseFillDir fill = helper.getNativeConveter(FuseFillDir.class).fromNative(filler, helper.getFromNativeContext());
+        FuseFillDir fill =
+                helper.getNativeConveter(FuseFillDir.class).fromNative(filler, helper.getFromNativeContext());
         add(fill, buffer, Fd.utf8("."));
         add(fill, buffer, Fd.utf8(".."));
         switch (directory.target()) {
@@ -458,16 +458,19 @@ final class KexecFs implements AutoCloseable {
 
     private int open(Target target, FuseFileInfo file) {
         int flags = file.flags.get();
-        file.fh.set(switch (target) {
-            case Target.InSession entry -> add(session.open(entry.path(), (flags & Fd.O_ACCMODE) != Fd.O_RDONLY));
-            case Target.Control control -> openControl(control.file(), flags);
-            case Target.Source source ->
-                throw new ErrnoException(Errno.EPERM, "a link source is for link(2), and not opened");
-            case Target.Socket name -> throw new ErrnoException(Errno.ENXIO, "a socket is connected to, and not opened");
-            case Target.Sources sources -> throw new ErrnoException(Errno.EISDIR, "kexecfs.fd");
-            case Target.OfProcess process -> throw new ErrnoException(Errno.EISDIR, "kexecfs.fd");
-            case Target.Self self -> throw new ErrnoException(Errno.ELOOP, "kexecfs.fd/self");
-        });
+        file.fh.set(
+                switch (target) {
+                    case Target.InSession entry ->
+                        add(session.open(entry.path(), (flags & Fd.O_ACCMODE) != Fd.O_RDONLY));
+                    case Target.Control control -> openControl(control.file(), flags);
+                    case Target.Source source ->
+                        throw new ErrnoException(Errno.EPERM, "a link source is for link(2), and not opened");
+                    case Target.Socket name ->
+                        throw new ErrnoException(Errno.ENXIO, "a socket is connected to, and not opened");
+                    case Target.Sources sources -> throw new ErrnoException(Errno.EISDIR, "kexecfs.fd");
+                    case Target.OfProcess process -> throw new ErrnoException(Errno.EISDIR, "kexecfs.fd");
+                    case Target.Self self -> throw new ErrnoException(Errno.ELOOP, "kexecfs.fd/self");
+                });
         return 0;
     }
 
@@ -487,7 +490,8 @@ final class KexecFs implements AutoCloseable {
         boolean writes = (flags & Fd.O_ACCMODE) != Fd.O_RDONLY;
         // Root passes every mode; a file that has nothing to read, or does nothing, still says so.
         if (file.isCommand() ? reads : writes) {
-            throw new ErrnoException(Errno.EACCES, file.fileName() + (file.isCommand() ? " is written only" : " is read only"));
+            throw new ErrnoException(
+                    Errno.EACCES, file.fileName() + (file.isCommand() ? " is written only" : " is read only"));
         }
         Optional<ProcessStatus> opener =
                 file == ControlFile.PRESERVE ? Optional.of(caller().process()) : Optional.empty();

@@ -122,7 +122,11 @@ public final class KexecFsMount implements AutoCloseable {
         Ioctls ioctls = new Ioctls(session, control, mount.views());
         KexecFs filesystem = new KexecFs(fuse, session, control, watch, passthrough, rename2, ioctls, socket);
         FuseChannel channel = resources.add(FuseChannel.start(
-                mount.device(), filesystem.operations(), new Completion(passthrough, rename2), LIBFUSE_OPTIONS, THREADS));
+                mount.device(),
+                filesystem.operations(),
+                new Completion(passthrough, rename2),
+                LIBFUSE_OPTIONS,
+                THREADS));
         resources.add(filesystem);
         session.onStateChange(watch::changed);
         // Closed before the channel, which waits for the end of the filesystem.

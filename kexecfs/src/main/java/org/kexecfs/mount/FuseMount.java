@@ -60,7 +60,10 @@ public final class FuseMount implements AutoCloseable {
         } catch (ErrnoException e) {
             if (e.is(Errno.ENOTCONN)) {
                 MountTable.at(directory).ifPresent(dead -> {
-                    log.warn("{}: the mount of session {} has lost its server; it is detached", directory, dead.session());
+                    log.warn(
+                            "{}: the mount of session {} has lost its server; it is detached",
+                            directory,
+                            dead.session());
                     Mounts.detach(dead.directory());
                 });
             }
@@ -80,7 +83,10 @@ public final class FuseMount implements AutoCloseable {
             return Fd.open("/dev/fuse", Fd.O_RDWR, 0);
         } catch (ErrnoException e) {
             throw new ErrnoException(
-                    e, e.is(Errno.ENOENT, Errno.ENODEV) ? "no FUSE in this kernel (modprobe fuse)" : "no right to use FUSE");
+                    e,
+                    e.is(Errno.ENOENT, Errno.ENODEV)
+                            ? "no FUSE in this kernel (modprobe fuse)"
+                            : "no right to use FUSE");
         }
     }
 

@@ -76,7 +76,8 @@ public final class Session implements AutoCloseable {
     private volatile State state;
     private volatile String error;
 
-    private Session(String name, Settings settings, Memory memory, Preserved preserved, Recovery recovery, State state) {
+    private Session(
+            String name, Settings settings, Memory memory, Preserved preserved, Recovery recovery, State state) {
         this.name = name;
         this.settings = settings;
         this.memory = memory;
@@ -129,8 +130,9 @@ public final class Session implements AutoCloseable {
             if (!e.is(Errno.EIO)) {
                 throw e;
             }
-            String why = "LUO does not work until the next reboot, for this kernel could not understand what the last one"
-                    + " handed over; nothing could be restored: " + e.getMessage();
+            String why =
+                    "LUO does not work until the next reboot, for this kernel could not understand what the last one"
+                            + " handed over; nothing could be restored: " + e.getMessage();
             return new Session(name, settings, memory, preserved, Recovery.lost(name, settings, why), State.FAILED);
         }
     }
@@ -141,7 +143,8 @@ public final class Session implements AutoCloseable {
             return;
         }
         Node root = tree.get(EntryPath.ROOT);
-        Node wanted = root.withOwner(settings.uid().orElse(root.uid()), settings.gid().orElse(root.gid()))
+        Node wanted = root.withOwner(
+                        settings.uid().orElse(root.uid()), settings.gid().orElse(root.gid()))
                 .withMode(settings.mode().orElse(root.mode()));
         if (!wanted.equals(root)) {
             commit(List.of(new Change.Put(wanted)));
@@ -190,7 +193,8 @@ public final class Session implements AutoCloseable {
             Node node = open.opened();
             return tree.node(node.token())
                     .map(this::stat)
-                    .orElseGet(() -> Entry.file(node, open.file(), Status.LINKED).stat(node, 0));
+                    .orElseGet(
+                            () -> Entry.file(node, open.file(), Status.LINKED).stat(node, 0));
         });
     }
 
@@ -203,7 +207,8 @@ public final class Session implements AutoCloseable {
         return reading(() -> {
             Map<Name, Stat> all = new java.util.LinkedHashMap<>();
             tree.children(tree.directory(directory).token())
-                    .forEach((child, token) -> all.put(child, stat(tree.node(token).orElseThrow())));
+                    .forEach((child, token) ->
+                            all.put(child, stat(tree.node(token).orElseThrow())));
             return all;
         });
     }
@@ -486,7 +491,8 @@ public final class Session implements AutoCloseable {
             if (how == Rename.EXCHANGE) {
                 requireMovable(other.get(), to, from);
                 changes.add(new Change.Unlink(toParent.token(), to.name()));
-                changes.add(new Change.Link(fromParent.token(), from.name(), other.get().token()));
+                changes.add(new Change.Link(
+                        fromParent.token(), from.name(), other.get().token()));
             } else {
                 other.ifPresent(old -> requireReplaceable(node, old, to));
             }
@@ -571,7 +577,9 @@ public final class Session implements AutoCloseable {
             SortedMap<Bytes, Bytes> all = new TreeMap<>(node.xattrs());
             if (node.kind() == Kind.FILE) {
                 all.put(Xattrs.TOKEN, Bytes.of(Long.toString(node.token())));
-                all.put(Xattrs.STATUS, Bytes.of(status(entries.get(node.token())).toString()));
+                all.put(
+                        Xattrs.STATUS,
+                        Bytes.of(status(entries.get(node.token())).toString()));
             }
             return all;
         });
@@ -698,12 +706,14 @@ public final class Session implements AutoCloseable {
         Requirements requirements = Requirements.of(tree);
         requirements.missing().ifPresent(missing -> {
             throw new ErrnoException(
-                    Errno.ENOENT, "entry " + missing.entry() + " requires " + missing.required() + ", which is not there");
+                    Errno.ENOENT,
+                    "entry " + missing.entry() + " requires " + missing.required() + ", which is not there");
         });
         recordTimes();
         manifest.reserve(FROZEN_ROOM);
-        List<Entry> inOrder =
-                requirements.inOrder(entries.keySet()).stream().map(entries::get).toList();
+        List<Entry> inOrder = requirements.inOrder(entries.keySet()).stream()
+                .map(entries::get)
+                .toList();
         try {
             preserved.handOver(manifest.memfd(), inOrder);
         } catch (EntryRefused e) {
@@ -742,15 +752,14 @@ public final class Session implements AutoCloseable {
                 .findFirst()
                 .ifPresent(entry -> {
                     throw new ErrnoException(
-                            Errno.EBUSY, "entry " + tree.pathOf(entry.token()) + " is restored and nobody has opened it");
+                            Errno.EBUSY,
+                            "entry " + tree.pathOf(entry.token()) + " is restored and nobody has opened it");
                 });
     }
 
     private void requireRestored() {
-        Set<Long> lost = entries.values().stream()
-                .filter(this::isLost)
-                .map(Entry::token)
-                .collect(Collectors.toSet());
+        Set<Long> lost =
+                entries.values().stream().filter(this::isLost).map(Entry::token).collect(Collectors.toSet());
         Requirements.of(tree).unmet(lost).ifPresent(unmet -> {
             throw new ErrnoException(
                     Errno.EBUSY,
@@ -765,14 +774,13 @@ public final class Session implements AutoCloseable {
 
     /** Takes entries out, with all their names. */
     private void drop(Predicate<Entry> which) {
-        Set<Long> dropped = entries.values().stream()
-                .filter(which)
-                .map(Entry::token)
-                .collect(Collectors.toSet());
+        Set<Long> dropped =
+                entries.values().stream().filter(which).map(Entry::token).collect(Collectors.toSet());
         List<Change> changes = new ArrayList<>();
         tree.names().stream()
                 .filter(named -> dropped.contains(named.token()))
-                .forEach(named -> changes.add(new Change.Unlink(named.directory().token(), named.name())));
+                .forEach(
+                        named -> changes.add(new Change.Unlink(named.directory().token(), named.name())));
         dropped.forEach(token -> changes.add(new Change.Remove(token)));
         if (!changes.isEmpty()) {
             commit(changes);

@@ -37,8 +37,7 @@ class FilesTest {
 
     @Test
     void cpTeeDdAndTarPutFilesIn_withTheirContentsModesAndTimes() {
-        mounted.sh(
-                        """
+        mounted.sh("""
                         set -e
                         src=$1/src; mkdir $src
                         head -c 100000 /dev/urandom > $src/random
@@ -55,9 +54,7 @@ class FilesTest {
                         test $(stat -c %s sparse) = 50001
                         test "$(stat -c '%a %y' copied)" = "640 2020-02-02 02:02:02.123456789 +0000"
                         test "$(stat -c '%a %y' src/hello)" = "640 2020-02-02 02:02:02.000000000 +0000"
-                        """,
-                        mounted.base())
-                .succeeded();
+                        """, mounted.base()).succeeded();
     }
 
     @Test
@@ -65,10 +62,21 @@ class FilesTest {
         mounted.sh("printf abc > b; ln b a; mkdir d").succeeded();
 
         List<String> names = List.of(mounted.sh("echo *").succeeded().split(" "));
-        assertEquals(List.of("a", "b", "d"), names.stream().filter(n -> !n.startsWith("kexecfs.")).toList());
-        assertTrue(names.containsAll(List.of("kexecfs.cancel", "kexecfs.error", "kexecfs.fd", "kexecfs.files",
-                "kexecfs.finish", "kexecfs.info", "kexecfs.prepare", "kexecfs.state")));
-        assertEquals("regular file 644 2 0 0 3", mounted.sh("umask 022; stat -c '%F %a %h %u %g %s' a").succeeded());
+        assertEquals(
+                List.of("a", "b", "d"),
+                names.stream().filter(n -> !n.startsWith("kexecfs.")).toList());
+        assertTrue(names.containsAll(List.of(
+                "kexecfs.cancel",
+                "kexecfs.error",
+                "kexecfs.fd",
+                "kexecfs.files",
+                "kexecfs.finish",
+                "kexecfs.info",
+                "kexecfs.prepare",
+                "kexecfs.state")));
+        assertEquals(
+                "regular file 644 2 0 0 3",
+                mounted.sh("umask 022; stat -c '%F %a %h %u %g %s' a").succeeded());
         assertEquals("directory 755 2", mounted.sh("stat -c '%F %a %h' d").succeeded());
         assertEquals("directory 1777 1", mounted.sh("stat -c '%F %a %i' .").succeeded());
         assertTrue(mounted.sh("ls -la").succeeded().contains("kexecfs.state"));
@@ -78,16 +86,26 @@ class FilesTest {
     void anInodeNumberIsTheFilesOwn() {
         mounted.sh("echo > a; ln a b; echo > c").succeeded();
 
-        assertEquals("same", mounted.sh("[ a -ef b ] && ! [ a -ef c ] && echo same").succeeded());
-        assertEquals("same", mounted.sh("[ $(ls -id a | cut -d' ' -f1) = $(stat -c %i b) ] && echo same").succeeded());
+        assertEquals(
+                "same", mounted.sh("[ a -ef b ] && ! [ a -ef c ] && echo same").succeeded());
+        assertEquals(
+                "same",
+                mounted.sh("[ $(ls -id a | cut -d' ' -f1) = $(stat -c %i b) ] && echo same")
+                        .succeeded());
     }
 
     @Test
     void dfAndDuTellLimitsAndUse() {
         mounted.sh("head -c 65536 /dev/zero > a").succeeded();
 
-        assertEquals("1048576 65536 983040", mounted.sh("df -B1 --output=size,used,avail . | tail -1 | xargs").succeeded());
-        assertEquals("100 1 99", mounted.sh("df --output=itotal,iused,iavail . | tail -1 | xargs").succeeded());
+        assertEquals(
+                "1048576 65536 983040",
+                mounted.sh("df -B1 --output=size,used,avail . | tail -1 | xargs")
+                        .succeeded());
+        assertEquals(
+                "100 1 99",
+                mounted.sh("df --output=itotal,iused,iavail . | tail -1 | xargs")
+                        .succeeded());
         assertEquals("64", mounted.sh("du -k a | cut -f1").succeeded());
     }
 
@@ -121,17 +139,16 @@ class FilesTest {
 
     @Test
     void twoThatAppendLoseNothing() {
-        mounted.sh(
-                        """
+        mounted.sh("""
                         (for i in $(seq 200); do echo one >> a; done) 2> $1/one &
                         (for i in $(seq 200); do echo two >> a; done) 2> $1/two &
                         wait
-                        """,
-                        mounted.base())
-                .succeeded();
+                        """, mounted.base()).succeeded();
 
         assertEquals("", mounted.sh("cat $1/one $1/two", mounted.base()).succeeded());
-        assertEquals("200 200", mounted.sh("echo $(grep -cx one a) $(grep -cx two a)").succeeded());
+        assertEquals(
+                "200 200",
+                mounted.sh("echo $(grep -cx one a) $(grep -cx two a)").succeeded());
     }
 
     @Test
@@ -140,8 +157,12 @@ class FilesTest {
         file.pwrite(Fd.utf8("still here"), 0);
         assertEquals(0, MoreLibc.C.unlink(mounted.path("a").toString()));
 
-        assertEquals("0 10", mounted.sh("stat -Lc '%h %s' /proc/$1/fd/$2", ProcessHandle.current().pid(), file.number())
-                .succeeded());
+        assertEquals(
+                "0 10",
+                mounted.sh(
+                                "stat -Lc '%h %s' /proc/$1/fd/$2",
+                                ProcessHandle.current().pid(), file.number())
+                        .succeeded());
         assertEquals("still here", read(file));
         file.pwrite(Fd.utf8("S"), 0);
         file.truncate(5);
@@ -165,8 +186,7 @@ class FilesTest {
 
     @Test
     void renameAsRename2HasIt() {
-        mounted.sh(
-                        """
+        mounted.sh("""
                         set -e
                         mkdir d e full; echo x > f; echo x > full/x
                         ! mv -T d f 2> /dev/null
@@ -178,8 +198,7 @@ class FilesTest {
                         test -f e/moved/x
                         ! rmdir e 2> /dev/null
                         rm e/moved/x; rmdir e/moved; rmdir e
-                        """)
-                .succeeded();
+                        """).succeeded();
     }
 
     @Test
@@ -188,10 +207,14 @@ class FilesTest {
         mounted.write(longest, "longest");
         assertEquals("longest", mounted.read(longest));
         Fails.with(Errno.ENAMETOOLONG, () -> mounted.write(longest + "n", ""));
-        mounted.sh("printf 1 > $'tab\\there'; printf 2 > $'new\\nline'; printf 3 > $'no utf-8 \\xff'; printf 4 > $'\\\\'")
+        mounted.sh(
+                        "printf 1 > $'tab\\there'; printf 2 > $'new\\nline'; printf 3 > $'no utf-8 \\xff'; printf 4 > $'\\\\'")
                 .succeeded();
 
-        assertEquals("1234", mounted.sh("cat $'tab\\there' $'new\\nline' $'no utf-8 \\xff' $'\\\\'").succeeded());
+        assertEquals(
+                "1234",
+                mounted.sh("cat $'tab\\there' $'new\\nline' $'no utf-8 \\xff' $'\\\\'")
+                        .succeeded());
         List<String> lines = mounted.read("kexecfs.files").lines().toList();
         assertEquals(6, lines.size(), lines.toString());
         for (String escaped : List.of("tab\\011here", "new\\012line", "no utf-8 \\377", "\\134")) {
@@ -210,7 +233,8 @@ class FilesTest {
         Fails.with(Errno.EPERM, () -> MoreLibc.hardLink(mounted.path("kexecfs.state"), mounted.path("b")));
         Fails.with(
                 Errno.EPERM,
-                () -> MoreLibc.check(MoreLibc.C.unlink(mounted.path("kexecfs.state").toString()), "unlink"));
+                () -> MoreLibc.check(
+                        MoreLibc.C.unlink(mounted.path("kexecfs.state").toString()), "unlink"));
         mounted.sh("chmod 777 kexecfs.state").failed("Operation not permitted");
         mounted.sh("chown 1 kexecfs.fd").failed("Operation not permitted");
     }
@@ -224,13 +248,16 @@ class FilesTest {
 
     @Test
     void ownersAndModesAreKept_andAskedBeforeEveryAccess() {
-        mounted.sh("umask 0; printf secret > a; chmod 600 a; printf theirs > b; chown 65534:65534 b").succeeded();
+        mounted.sh("umask 0; printf secret > a; chmod 600 a; printf theirs > b; chown 65534:65534 b")
+                .succeeded();
 
         mounted.shAsNobody("cat a").failed("Permission denied");
         mounted.shAsNobody("echo x > a").failed("Permission denied");
         mounted.shAsNobody("chmod 777 a").failed("Operation not permitted");
         mounted.shAsNobody("rm -f a").failed("Operation not permitted"); // The root is sticky.
-        assertEquals("theirs", mounted.shAsNobody("cat b; chmod 600 b; printf mine > c").succeeded());
+        assertEquals(
+                "theirs",
+                mounted.shAsNobody("cat b; chmod 600 b; printf mine > c").succeeded());
         assertEquals("65534 65534 600", mounted.sh("stat -c '%u %g %a' b").succeeded());
         assertEquals("65534 65534", mounted.sh("stat -c '%u %g' c").succeeded());
     }
@@ -312,14 +339,12 @@ class FilesTest {
 
     @Test
     void aHundredAndOneReadersAndWritersAtOnce() {
-        mounted.sh(
-                        """
+        mounted.sh("""
                         for i in $(seq 20); do
                             (for j in $(seq 5); do echo $i.$j > f$i; mv f$i g$i; cat g$i > /dev/null; ln g$i h$i; rm g$i h$i; done) &
                         done
                         wait
-                        """)
-                .succeeded();
+                        """).succeeded();
 
         assertTrue(mounted.read("kexecfs.info").contains("entries 0\n"));
     }

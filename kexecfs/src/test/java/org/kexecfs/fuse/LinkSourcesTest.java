@@ -66,11 +66,13 @@ class LinkSourcesTest {
 
     @Test
     void aChildLinksWhatItInherited_asTheReadmeSays() {
-        assertEquals("contents", Shell.bash(
-                        "exec 3<>$1; cd $2; ln kexecfs.fd/self/3 ram0; ln kexecfs.fd/$$/3 ram1; cat ram0; rm ram0 ram1",
-                        memfdPath,
-                        mounted.directory())
-                .succeeded());
+        assertEquals(
+                "contents",
+                Shell.bash(
+                                "exec 3<>$1; cd $2; ln kexecfs.fd/self/3 ram0; ln kexecfs.fd/$$/3 ram1; cat ram0; rm ram0 ram1",
+                                memfdPath,
+                                mounted.directory())
+                        .succeeded());
     }
 
     @Test
@@ -102,7 +104,10 @@ class LinkSourcesTest {
 
     @Test
     void nobodyLinksItsOwn_andTheEntryIsNobodys() {
-        Shell.bash(AS_NOBODY + "bash -c 'cd $0; ln kexecfs.fd/self/3 mine; echo more > mine' $1", memfdPath, mounted.directory())
+        Shell.bash(
+                        AS_NOBODY + "bash -c 'cd $0; ln kexecfs.fd/self/3 mine; echo more > mine' $1",
+                        memfdPath,
+                        mounted.directory())
                 .succeeded();
 
         FileStatus status = FileStatus.of(mounted.path("mine").toString());
@@ -152,9 +157,9 @@ class LinkSourcesTest {
     void rootOfAnotherUserNamespaceDoesNotReachOutside() throws IOException, InterruptedException {
         Process outside = new ProcessBuilder("bash", "-c", AS_NOBODY + "sleep 60", "bash", memfdPath).start();
         try {
-            org.awaitility.Awaitility.await()
-                    .until(() -> process(outside).endsWith("sleep"));
-            mounted.shAsNobody("ln kexecfs.fd/$1/3 same-user; rm same-user", outside.pid()).succeeded();
+            org.awaitility.Awaitility.await().until(() -> process(outside).endsWith("sleep"));
+            mounted.shAsNobody("ln kexecfs.fd/$1/3 same-user; rm same-user", outside.pid())
+                    .succeeded();
 
             Shell inside = mounted.shAsNobody(
                     "unshare --user --map-root-user bash -c 'id -u; ln kexecfs.fd/$0/3 stolen' $1", outside.pid());
@@ -173,8 +178,10 @@ class LinkSourcesTest {
 
     @Test
     void aPidNamespaceCountsAsItsProcessesDo() {
-        assertEquals("contents 1 reached its own", Shell.bash(
-                        """
+        assertEquals(
+                "contents 1 reached its own",
+                Shell.bash(
+                                """
                         exec 3<>$1
                         cd $2
                         exec unshare --pid --fork --mount-proc bash -c '
@@ -183,11 +190,11 @@ class LinkSourcesTest {
                             ln kexecfs.fd/$0/$1 outside 2> /dev/null || echo "its own"
                             true' $3 $4
                         """,
-                        memfdPath,
-                        mounted.directory(),
-                        ProcessHandle.current().pid(),
-                        memfd.number())
-                .succeeded());
+                                memfdPath,
+                                mounted.directory(),
+                                ProcessHandle.current().pid(),
+                                memfd.number())
+                        .succeeded());
         assertEmpty();
     }
 
@@ -327,9 +334,7 @@ class LinkSourcesTest {
         int before = descriptors();
         for (int i = 0; i < 20; i++) {
             Fails.with(Errno.ENOENT, () -> MoreLibc.hardLink(mounted.path("kexecfs.fd/self/99999"), mounted.path("x")));
-            Fails.with(
-                    Errno.EEXIST,
-                    () -> MoreLibc.hardLink(mounted.source(memfd), mounted.path("kexecfs.state")));
+            Fails.with(Errno.EEXIST, () -> MoreLibc.hardLink(mounted.source(memfd), mounted.path("kexecfs.state")));
         }
         assertTrue(descriptors() - before < 10, "descriptors: " + before + ", then " + descriptors());
     }

@@ -170,7 +170,9 @@ final class Mounted implements AutoCloseable {
             kept.forEach(Fd::close);
             if (mount != null) {
                 // Whatever holds a file in it open would make this wait for ever.
-                CompletableFuture.runAsync(mount::close).orTimeout(20, TimeUnit.SECONDS).join();
+                CompletableFuture.runAsync(mount::close)
+                        .orTimeout(20, TimeUnit.SECONDS)
+                        .join();
             }
             assertEquals(filesBefore, files(), "memory files and connections that are open");
             if (Files.exists(emulation)) {
