@@ -8,7 +8,10 @@ import java.util.concurrent.TimeoutException;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.mount.MountTable.MountedSession;
 import org.kexecfs.posix.ErrnoException;
+import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.Mounts;
+import org.kexecfs.posix.Peer;
+import org.kexecfs.posix.Sockets;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 
@@ -41,8 +44,16 @@ final class UmountCommand implements Runnable {
         }
     }
 
+    /** Who serves the mount: who listens on its socket. */
     private static Optional<ProcessHandle> server(MountedSession mount) {
-        return SessionInfo.read(mount).number("pid").flatMap(ProcessHandle::of);
+        String socket = mount.directory().resolve("kexecfs.sock").toString();
+        try (Fd connection = Sockets.connect(socket);
+                Peer peer = Sockets.peer(connection)) {
+            return ProcessHandle.of(peer.pid());
+        } catch (ErrnoException e) {
+            // It is dead, or does not speak to us: there is nobody to wait for.
+            return Optional.empty();
+        }
     }
 
     private static void unmount(MountedSession mount) {
