@@ -39,7 +39,8 @@ class ControlFilesTest {
     void theWholeCycle() {
         Fd memfd = mounted.memfd("in memory");
         MoreLibc.hardLink(mounted.source(memfd), mounted.path("ram0"));
-        mounted.sh("echo copied > plain; chmod 600 plain; chown 65534 plain; touch -d @1000000000.5 plain").succeeded();
+        mounted.sh("echo copied > plain; chmod 600 plain; chown 65534 plain; touch -d @1000000000.5 plain")
+                .succeeded();
         assertEquals("normal", mounted.state());
 
         mounted.sh("echo 1 > kexecfs.prepare").succeeded();
@@ -62,7 +63,8 @@ class ControlFilesTest {
         mounted.sh("echo strict > kexecfs.finish").failed("Device or resource busy");
         assertTrue(mounted.read("kexecfs.error").contains("plain"), mounted.read("kexecfs.error"));
         assertEquals("COPIED", mounted.sh("cat plain").succeeded());
-        assertEquals("65534 600 1000000000", mounted.sh("stat -c '%u %a %Y' plain").succeeded());
+        assertEquals(
+                "65534 600 1000000000", mounted.sh("stat -c '%u %a %Y' plain").succeeded());
         mounted.sh("echo strict > kexecfs.finish").succeeded();
 
         assertEquals("normal", mounted.state());
@@ -100,7 +102,19 @@ class ControlFilesTest {
     @ValueSource(strings = {"prepare", "cancel", "finish"})
     void malformedWritesAreInvalid_andChangeNothing(String command) {
         mounted.write("a", "1");
-        for (String text : List.of("0", "2", "11", "1 1", "yes", "strictly", "1\0", "\n", " ", "1".repeat(65), "x".repeat(5000), "\u00e9")) {
+        for (String text : List.of(
+                "0",
+                "2",
+                "11",
+                "1 1",
+                "yes",
+                "strictly",
+                "1\0",
+                "\n",
+                " ",
+                "1".repeat(65),
+                "x".repeat(5000),
+                "\u00e9")) {
             Fails.with(Errno.EINVAL, () -> mounted.write("kexecfs." + command, text));
         }
         mounted.sh(": > kexecfs." + command).succeeded(); // Nothing was written: nothing happens.
@@ -123,7 +137,8 @@ class ControlFilesTest {
     void ownersAndModesSayWhoMayDriveTheStateMachine() {
         assertEquals(
                 "0 0 444 0 0 200",
-                mounted.sh("echo $(stat -c '%u %g %a' kexecfs.state kexecfs.prepare)").succeeded());
+                mounted.sh("echo $(stat -c '%u %g %a' kexecfs.state kexecfs.prepare)")
+                        .succeeded());
         mounted.shAsNobody("echo 1 > kexecfs.prepare").failed("Permission denied");
         assertEquals("normal", mounted.shAsNobody("cat kexecfs.state").succeeded());
 
@@ -131,7 +146,8 @@ class ControlFilesTest {
 
         assertEquals(
                 "65534 7 444 65534 7 220",
-                mounted.sh("echo $(stat -c '%u %g %a' kexecfs.state kexecfs.prepare)").succeeded());
+                mounted.sh("echo $(stat -c '%u %g %a' kexecfs.state kexecfs.prepare)")
+                        .succeeded());
         mounted.shAsNobody("echo 1 > kexecfs.prepare").succeeded();
         assertEquals("prepared", mounted.state());
         mounted.write("kexecfs.cancel", "1");
@@ -223,7 +239,8 @@ class ControlFilesTest {
     @Test
     void aBindMountIsTheSameSession() {
         Path bind = mounted.base().resolve("bind");
-        Shell.bash("mkdir $2; mount --bind $1 $2; echo there > $2/a", mounted.directory(), bind).succeeded();
+        Shell.bash("mkdir $2; mount --bind $1 $2; echo there > $2/a", mounted.directory(), bind)
+                .succeeded();
         try {
             assertEquals("there\n", mounted.read("a"));
             Shell.bash("echo 1 > $1/kexecfs.prepare", bind).succeeded();

@@ -34,8 +34,7 @@ class MountTest {
 
     private String failed(Errno errno, String session, Path directory, String options) {
         int before = descriptors();
-        String message =
-                Fails.with(errno, () -> KexecFsMount.mount(session, directory, MountOptions.parse(options)));
+        String message = Fails.with(errno, () -> KexecFsMount.mount(session, directory, MountOptions.parse(options)));
         assertTrue(MountTable.read().stream().noneMatch(m -> m.directory().startsWith(mounted.base())));
         assertTrue(descriptors() <= before + 2, "descriptors are left"); // The JVM's own come late.
         return message;
@@ -61,7 +60,8 @@ class MountTest {
 
         assertEquals(
                 "fuse.kexecfs vm",
-                Shell.bash("findmnt -no FSTYPE,SOURCE $1 | xargs", mounted.directory()).succeeded());
+                Shell.bash("findmnt -no FSTYPE,SOURCE $1 | xargs", mounted.directory())
+                        .succeeded());
         assertEquals(mounted.directory(), mounted.mount().directory());
     }
 
@@ -71,7 +71,8 @@ class MountTest {
 
         assertEquals("65534 7 750", mounted.sh("stat -c '%u %g %a' .").succeeded());
         mounted.sh("echo > a").failed("Read-only file system");
-        String options = Shell.bash("findmnt -no OPTIONS $1", mounted.directory()).succeeded();
+        String options =
+                Shell.bash("findmnt -no OPTIONS $1", mounted.directory()).succeeded();
         assertContains(options, "ro", "noexec", "nosuid", "nodev");
         assertContains(mounted.read("kexecfs.info"), "size 1048576\n", "nr_inodes 5\n");
     }
@@ -116,10 +117,13 @@ class MountTest {
         mounted.write("a", "1");
         Path other = Files.createDirectory(mounted.base().resolve("other"));
 
-        String message =
-                Fails.with(Errno.EBUSY, () -> KexecFsMount.mount(Mounted.SESSION, other, mounted.options("")));
+        String message = Fails.with(Errno.EBUSY, () -> KexecFsMount.mount(Mounted.SESSION, other, mounted.options("")));
 
-        assertContains(message, Mounted.SESSION, mounted.directory(), ProcessHandle.current().pid());
+        assertContains(
+                message,
+                Mounted.SESSION,
+                mounted.directory(),
+                ProcessHandle.current().pid());
         assertEquals("1", mounted.read("a"));
         assertEquals("normal", mounted.state());
     }
@@ -165,14 +169,21 @@ class MountTest {
         Shell.bash("mkdir -m 777 $1", luo).succeeded();
         // All may be read, so that the class path can be, wherever it lies.
         List<String> nobody = List.of(
-                "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=+dac_read_search",
+                "setpriv",
+                "--reuid=65534",
+                "--regid=65534",
+                "--clear-groups",
+                "--inh-caps=+dac_read_search",
                 "--ambient-caps=+dac_read_search");
 
         try (Served served = Served.start(nobody, "vm", mounted.directory(), "emulate=" + luo + "/luo")) {
             assertContains(served.said(), "EACCES", "/dev/fuse", "no right to use FUSE");
         }
         try (Served served = Served.start(
-                List.of("setpriv", "--bounding-set=-sys_admin"), "vm", mounted.directory(), "emulate=" + luo + "/root")) {
+                List.of("setpriv", "--bounding-set=-sys_admin"),
+                "vm",
+                mounted.directory(),
+                "emulate=" + luo + "/root")) {
             assertContains(served.said(), "EPERM", "CAP_SYS_ADMIN");
         }
         assertTrue(MountTable.at(mounted.directory()).isEmpty());
@@ -180,11 +191,12 @@ class MountTest {
 
     @Test
     void aMountWhoseServerWasKilledIsReplacedByTheNext() throws IOException {
-        try (Served served = Served.start(List.of(), Mounted.SESSION, mounted.directory(), "emulate=" + mounted.emulation())) {
+        try (Served served =
+                Served.start(List.of(), Mounted.SESSION, mounted.directory(), "emulate=" + mounted.emulation())) {
             assertEquals("mounted", served.said());
-            Shell.bash("echo 1 > $1/a; echo 1 > $1/kexecfs.prepare", mounted.directory()).succeeded();
-            assertContains(
-                    Fails.with(Errno.EBUSY, () -> mounted.mount("")), mounted.directory(), served.pid());
+            Shell.bash("echo 1 > $1/a; echo 1 > $1/kexecfs.prepare", mounted.directory())
+                    .succeeded();
+            assertContains(Fails.with(Errno.EBUSY, () -> mounted.mount("")), mounted.directory(), served.pid());
             served.kill();
         }
         Shell.bash("ls $1", mounted.directory()).failed("Transport endpoint is not connected");
@@ -192,14 +204,20 @@ class MountTest {
         mounted.mount("");
 
         assertEquals("normal", mounted.state());
-        assertEquals(1, MountTable.read().stream().filter(m -> m.directory().equals(mounted.directory())).count());
+        assertEquals(
+                1,
+                MountTable.read().stream()
+                        .filter(m -> m.directory().equals(mounted.directory()))
+                        .count());
     }
 
     @Test
     void aSessionThatWasPreparedIsRestoredByAnotherProcess() throws IOException {
-        try (Served served = Served.start(List.of(), Mounted.SESSION, mounted.directory(), "emulate=" + mounted.emulation())) {
+        try (Served served =
+                Served.start(List.of(), Mounted.SESSION, mounted.directory(), "emulate=" + mounted.emulation())) {
             assertEquals("mounted", served.said());
-            Shell.bash("printf kept > $1/a; echo 1 > $1/kexecfs.prepare", mounted.directory()).succeeded();
+            Shell.bash("printf kept > $1/a; echo 1 > $1/kexecfs.prepare", mounted.directory())
+                    .succeeded();
             mounted.luo().kexec();
             served.kill(); // As a real kexec does.
         }
