@@ -48,6 +48,11 @@ final class Machine implements AutoCloseable {
         return session;
     }
 
+    /** The session as it is open now. */
+    Session session() {
+        return session;
+    }
+
     /** The session in the next kernel. */
     Session kexec() {
         luo.kexec();
