@@ -61,11 +61,13 @@ class MountOptionsTest {
 
     @Test
     void emulateHasADirectory_orTheDefaultOne() {
-        assertEquals(Optional.of(Path.of("/x/y")), MountOptions.parse("emulate=/x/y").emulate());
+        assertEquals(
+                Optional.of(Path.of("/x/y")), MountOptions.parse("emulate=/x/y").emulate());
         assertEquals(
                 Optional.of(RuntimeDirectory.path().resolve("emulated")),
                 MountOptions.parse("emulate").emulate());
-        assertTrue(MountOptions.parse("emulate=relative").emulate().orElseThrow().isAbsolute());
+        assertTrue(
+                MountOptions.parse("emulate=relative").emulate().orElseThrow().isAbsolute());
     }
 
     @ParameterizedTest
@@ -83,10 +85,35 @@ class MountOptionsTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "size", "size=", "size=x", "size=-1", "size=1.5m", "size=%", "size=1kk", "size=9999999999999999999",
-                "size=999999999999999t", "nr_inodes=50%", "nr_inodes=", "uid=x", "uid=-1", "uid=4294967296", "uid",
-                "gid=1x", "mode=8", "mode=0x1", "mode=77777", "mode=-1", "control_uid=root", "control_gid=", "control_mode=9",
-                "device=", "device", "preserve=later", "preserve", "ro=1", "noexec=yes"
+                "size",
+                "size=",
+                "size=x",
+                "size=-1",
+                "size=1.5m",
+                "size=%",
+                "size=1kk",
+                "size=9999999999999999999",
+                "size=999999999999999t",
+                "nr_inodes=50%",
+                "nr_inodes=",
+                "uid=x",
+                "uid=-1",
+                "uid=4294967296",
+                "uid",
+                "gid=1x",
+                "mode=8",
+                "mode=0x1",
+                "mode=77777",
+                "mode=-1",
+                "control_uid=root",
+                "control_gid=",
+                "control_mode=9",
+                "device=",
+                "device",
+                "preserve=later",
+                "preserve",
+                "ro=1",
+                "noexec=yes"
             })
     void aWrongValueIsInvalid_andTheOptionIsNamed(String option) {
         String name = option.split("=")[0];
@@ -113,7 +140,8 @@ class MountOptionsTest {
 
     @Test
     void whatIsMount8sOwnIsPassedOver() {
-        MountOptions options = MountOptions.parse("defaults,rw,nosuid,nodev,exec,noauto,_netdev,nofail,noatime,x-systemd.automount,,");
+        MountOptions options =
+                MountOptions.parse("defaults,rw,nosuid,nodev,exec,noauto,_netdev,nofail,noatime,x-systemd.automount,,");
 
         assertFalse(options.readOnly());
     }

@@ -64,7 +64,10 @@ class SessionLockTest {
             assertEquals(Errno.EBUSY, e.errno());
             assertTrue(e.getMessage().contains("session vm"), e.getMessage());
             assertTrue(
-                    e.getMessage().contains("/here by process " + ProcessHandle.current().pid()), e.getMessage());
+                    e.getMessage()
+                            .contains("/here by process "
+                                    + ProcessHandle.current().pid()),
+                    e.getMessage());
             assertTrue(e.getMessage().contains("umount"), e.getMessage());
         }
     }
@@ -161,7 +164,8 @@ class SessionLockTest {
         SessionLock.take("vm", options, HERE).close();
 
         assertEquals(
-                "rwx------", PosixFilePermissions.toString(Files.getPosixFilePermissions(temporary.resolve("luo/mounted"))));
+                "rwx------",
+                PosixFilePermissions.toString(Files.getPosixFilePermissions(temporary.resolve("luo/mounted"))));
     }
 
     @Test

@@ -71,7 +71,8 @@ class LimitsAndNamesTest {
         Session session = machine.with(limits(10, 0)).open();
         adopt(session, machine.memfd("12345678"), "ram0");
 
-        assertTrue(Fails.with(Errno.ENOSPC, () -> adopt(session, machine.memfd("123"), "ram1")).contains("size=10"));
+        assertTrue(Fails.with(Errno.ENOSPC, () -> adopt(session, machine.memfd("123"), "ram1"))
+                .contains("size=10"));
         adopt(session, machine.memfd("12"), "ram1");
         assertEquals(new Usage(2, 10, 0, 10), session.usage());
     }
@@ -256,7 +257,11 @@ class LimitsAndNamesTest {
     @Test
     void entriesWithoutANameAreDropped_andTold() {
         Session failed = restored(
-                entry(0, Kind.DIRECTORY), entry(1, Kind.FILE), entry(2, Kind.DIRECTORY), entry(3, Kind.DIRECTORY), link(0, "d", 2));
+                entry(0, Kind.DIRECTORY),
+                entry(1, Kind.FILE),
+                entry(2, Kind.DIRECTORY),
+                entry(3, Kind.DIRECTORY),
+                link(0, "d", 2));
 
         assertEquals(State.FAILED, failed.state());
         assertTrue(failed.error().contains("without a name: token 1, 3"), failed.error());

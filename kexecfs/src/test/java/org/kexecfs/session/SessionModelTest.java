@@ -166,7 +166,11 @@ class SessionModelTest {
                     t.directory,
                     t.mode,
                     t.uid,
-                    t.directory ? 0 : names.values().stream().filter(other -> other == t).count(),
+                    t.directory
+                            ? 0
+                            : names.values().stream()
+                                    .filter(other -> other == t)
+                                    .count(),
                     t.content,
                     t.directory ? -1 : t.modified)));
             return shown.toString();
@@ -233,7 +237,8 @@ class SessionModelTest {
                         Combinators.combine(paths, modes)
                                 .as((p, mode) -> step(
                                         "create " + p,
-                                        s -> s.create(path(p), mode, Machine.UID, Machine.GID).close(),
+                                        s -> s.create(path(p), mode, Machine.UID, Machine.GID)
+                                                .close(),
                                         m -> m.add(p, new Thing(false, mode))))),
                 Tuple.of(
                         3,
@@ -304,13 +309,13 @@ class SessionModelTest {
                                         s -> Machine.write(s, p, "text", offset),
                                         m -> m.write(p, offset, "text")))),
                 Tuple.of(
-                        3, Arbitraries.just(step("prepare", Session::prepare, m -> m.go(State.NORMAL, State.PREPARED)))),
-                Tuple.of(
-                        1, Arbitraries.just(step("cancel", Session::cancel, m -> m.go(State.PREPARED, State.NORMAL)))),
+                        3,
+                        Arbitraries.just(step("prepare", Session::prepare, m -> m.go(State.NORMAL, State.PREPARED)))),
+                Tuple.of(1, Arbitraries.just(step("cancel", Session::cancel, m -> m.go(State.PREPARED, State.NORMAL)))),
                 Tuple.of(
                         2,
-                        Arbitraries.just(step(
-                                "finish", s -> s.finish(Finish.KEEP), m -> m.go(State.UPDATED, State.NORMAL)))),
+                        Arbitraries.just(
+                                step("finish", s -> s.finish(Finish.KEEP), m -> m.go(State.UPDATED, State.NORMAL)))),
                 Tuple.of(2, Arbitraries.just(new Step("kexec", Machine::kexec, m -> {
                     m.kexec();
                     return true;
