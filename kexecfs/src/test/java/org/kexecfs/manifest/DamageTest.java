@@ -217,7 +217,7 @@ class DamageTest {
 
     @Test
     void changesThatAreKeptWithoutBeingKnownAreBounded() {
-        byte[] half = Raw.concat(new byte[] {5 << 3 | 2, (byte) 0x80, (byte) 0x80, 32}, new byte[512 << 10]);
+        byte[] half = Raw.concat(new byte[] {6 << 3 | 2, (byte) 0x80, (byte) 0x80, 32}, new byte[512 << 10]);
         try (Read once = Read.of(Raw.log(HEADER, half));
                 Read twice = Read.of(Raw.log(HEADER, half, half))) {
             assertEquals(Optional.empty(), once.damage());
