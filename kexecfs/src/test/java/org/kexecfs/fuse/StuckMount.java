@@ -1,0 +1,79 @@
+package org.kexecfs.fuse;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import jnr.ffi.Pointer;
+import org.kexecfs.mount.FuseMount;
+import org.kexecfs.mount.MountOptions;
+import org.kexecfs.posix.Fd;
+import org.kexecfs.posix.FileStatus;
+import ru.serce.jnrfuse.struct.FileStat;
+
+/** A FUSE filesystem with one file, whose close(2) waits until it is released. */
+final class StuckMount implements AutoCloseable {
+    private final CountDownLatch closing = new CountDownLatch(1);
+    private final CountDownLatch released = new CountDownLatch(1);
+    private final FuseMount mount;
+    private final FuseChannel channel;
+    private final Path directory;
+
+    StuckMount(Path directory) throws java.io.IOException {
+        this.directory = Files.createDirectory(directory);
+        LibFuse.load();
+        mount = FuseMount.create("stuck", directory, MountOptions.parse("emulate=/nowhere"));
+        mount.attach().close();
+        FuseOperations o = new FuseOperations(LibFuse.runtime());
+        o.getattr.set((path, status) -> getattr(path, status));
+        o.open.set((path, file) -> 0);
+        o.flush.set((path, file) -> flush());
+        channel = FuseChannel.start(
+                mount.device(),
+                o,
+                new Completion(new Passthrough(mount.device()), new Rename2()),
+                List.of("direct_io"),
+                4);
+    }
+
+    private static int getattr(Pointer path, Pointer status) {
+        FileStat stat = FileStat.of(status);
+        boolean root = path.getByte(1) == 0;
+        stat.st_mode.set(root ? FileStatus.S_IFDIR | 0777 : FileStatus.S_IFREG | 0666);
+        stat.st_nlink.set(1);
+        return 0;
+    }
+
+    private int flush() {
+        closing.countDown();
+        try {
+            released.await();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        return 0;
+    }
+
+    /** Opens its file. */
+    Fd open() {
+        return Fd.open(directory.resolve("f").toString(), Fd.O_RDWR, 0);
+    }
+
+    /** Waits until somebody closes the file. */
+    void awaitClose() throws InterruptedException {
+        closing.await();
+    }
+
+    /** Lets every close(2) return. */
+    void release() {
+        released.countDown();
+    }
+
+    @Override
+    public void close() {
+        release();
+        mount.unmount();
+        channel.close();
+        mount.close();
+    }
+}
