@@ -1,8 +1,10 @@
 package org.kexecfs.fuse;
 
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import jnr.constants.platform.linux.Errno;
 import jnr.ffi.Memory;
 import jnr.ffi.Pointer;
@@ -98,13 +100,27 @@ final class FuseChannel implements AutoCloseable {
         return readers.getCount() == 0;
     }
 
-    /** {@link #awaitEnd}, however often this thread is interrupted meanwhile. */
-    void awaitEndUninterruptibly() {
-        boolean interrupted = false;
-        while (true) {
+    /**
+     * {@link #awaitEnd()}, but not for longer than {@code patience}.
+     *
+     * @return whether it has ended; an interrupt, which is kept, ends the wait, too
+     */
+    boolean awaitEnd(Duration patience) {
+        try {
+            return readers.await(patience.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return hasEnded();
+        }
+    }
+
+    /** Waits for the end of the mount, however often this thread is interrupted, and frees what libfuse holds. */
+    @Override
+    public void close() {
+        boolean interrupted = Thread.interrupted();
+        while (!hasEnded()) {
             try {
                 readers.await();
-                break;
             } catch (InterruptedException e) {
                 interrupted = true;
             }
@@ -112,11 +128,6 @@ final class FuseChannel implements AutoCloseable {
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
-    }
-
-    @Override
-    public void close() {
-        awaitEndUninterruptibly();
         fuse.fuse_destroy(instance);
     }
 

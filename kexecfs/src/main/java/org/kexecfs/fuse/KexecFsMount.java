@@ -1,6 +1,7 @@
 package org.kexecfs.fuse;
 
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import org.kexecfs.luo.DeviceLiveUpdate;
 import org.kexecfs.luo.EmulatedLiveUpdate;
@@ -30,6 +31,9 @@ public final class KexecFsMount implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(KexecFsMount.class);
 
     private static final int THREADS = 8;
+
+    /** How long the end of a mount that is out of sight is waited for. */
+    private static final Duration PATIENCE = Duration.ofSeconds(5);
 
     /** Nothing is cached: every process may write to the memory, and `self` means another file to each caller. */
     private static final List<String> LIBFUSE_OPTIONS = List.of(
@@ -145,13 +149,21 @@ public final class KexecFsMount implements AutoCloseable {
         resources.close();
     }
 
-    /** Unmounts, and ends the session. Again is nothing. */
+    /**
+     * Unmounts, and ends the session. Again is nothing.
+     *
+     * <p>Whoever has files open in the mount is waited for, but not for ever: after {@link #PATIENCE} this returns, and they
+     * are served until the process ends.
+     */
     @Override
     public void close() {
         if (!channel.hasEnded()) {
             mount.unmount();
         }
-        channel.awaitEndUninterruptibly();
-        resources.close();
+        if (channel.awaitEnd(PATIENCE)) {
+            resources.close();
+        } else {
+            log.warn("{}: files in it are still open; what they hold ends with this process", mount.directory());
+        }
     }
 }

@@ -55,13 +55,24 @@ final class Memory {
         // The kernel needs no writable descriptor for it, we do; without one the holes stay, and read as zeros all the
         // same.
         if ((file.flags() & Fd.O_ACCMODE) != Fd.O_RDONLY) {
-            fill(file, status.size());
+            fill(file, status);
         }
     }
 
-    private static void fill(Fd file, long size) {
-        if (size > 0) {
-            file.fallocate(0, 0, size);
+    private static void fill(Fd file, FileStatus status) {
+        if (status.size() > 0) {
+            file.fallocate(0, 0, status.size());
+            setModified(file, status);
+        }
+    }
+
+    /** fallocate(2) moves the time, the kernel's own filling does not. */
+    private static void setModified(Fd file, FileStatus status) {
+        try {
+            file.setTimes(null, status.modified());
+        } catch (ErrnoException e) {
+            // Another user's file, which we may write but not date.
+            return;
         }
     }
 

@@ -35,7 +35,7 @@ record Recovery(Manifest manifest, Tree tree, Map<Long, Entry> entries, Optional
     private static final int F_SEAL_SEAL = 1;
 
     /** Tokens that tell a session of someone else's, without a manifest, from one that preserved nothing. */
-    private static final int PROBED_TOKENS = 64;
+    private static final int PROBED_TOKENS = 4096;
 
     /** A session that begins: a root, and nothing in it. */
     static Recovery fresh(String name, Settings settings) {

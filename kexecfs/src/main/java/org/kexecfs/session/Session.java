@@ -254,11 +254,16 @@ public final class Session implements AutoCloseable {
             Node parent = parentOfNew(path);
             requireRoom(0);
             Fd file = memory.create();
+            Fd opened = null;
             try {
-                Node node = add(path, parent, file, mode, uid, gid, false);
-                return new OpenFile(this, node, file.dup());
+                // First, for a lack of descriptors must leave nothing behind.
+                opened = file.dup();
+                return new OpenFile(this, add(path, parent, file, mode, uid, gid, false), opened);
             } catch (RuntimeException e) {
                 file.close();
+                if (opened != null) {
+                    opened.close();
+                }
                 throw e;
             }
         });

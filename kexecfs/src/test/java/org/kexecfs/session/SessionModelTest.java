@@ -205,8 +205,7 @@ class SessionModelTest {
                     Stat stat = session.stat(listed.path());
                     boolean directory = listed.kind() == Kind.DIRECTORY;
                     Thing thing = model.names.get(path);
-                    boolean timed =
-                            !directory && thing != null && thing.modified >= 0 && model.state != State.PREPARED;
+                    boolean timed = !directory && thing != null && thing.modified >= 0 && model.state != State.PREPARED;
                     shown.append(line(
                             path,
                             directory,
