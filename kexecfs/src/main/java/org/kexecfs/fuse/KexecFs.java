@@ -430,8 +430,11 @@ final class KexecFs implements AutoCloseable {
             case Target.Source source -> {
                 Caller caller = caller();
                 LinkSources.Source open = LinkSources.stat(caller, source.pid(), source.number());
-                try (Fd file = LinkSources.open(caller, source.pid(), source.number())) {
+                Fd file = LinkSources.open(caller, source.pid(), source.number());
+                try {
                     session.adopt(file, to, PreserveCommand.MODE, open.uid(), open.gid());
+                } finally {
+                    ForeignFiles.close(file, caller.uid());
                 }
             }
             case Target.Control file -> throw notLinkable();

@@ -44,7 +44,9 @@ final class LinkSources {
      * @param caller who wants it
      * @param pid a process, as the caller's PID namespace numbers it
      * @param number of the descriptor in that process
-     * @throws ErrnoException ENOENT if there is no such process or descriptor; EPERM if the caller may not reach it
+     * @return to be given back to {@link ForeignFiles}
+     * @throws ErrnoException ENOENT if there is no such process or descriptor; EPERM if the caller may not reach it; EMFILE if
+     *     its files from before cannot be closed
      */
     static Fd open(Caller caller, int pid, int number) {
         try (Pidfd process = reach(caller, pid)) {
@@ -54,7 +56,7 @@ final class LinkSources {
                 PtraceRule.check(caller.process(), process);
                 return file;
             } catch (RuntimeException e) {
-                file.close();
+                ForeignFiles.close(file, caller.uid());
                 throw e;
             }
         }
@@ -62,14 +64,18 @@ final class LinkSources {
 
     /** What stat(2) shows of a link source; errors as for {@link #open}. */
     static Source stat(Caller caller, int pid, int number) {
-        try (Pidfd process = reach(caller, pid);
-                Fd file = process.getFd(number)) {
+        try (Pidfd process = reach(caller, pid)) {
             ProcessStatus owner = ProcessStatus.read(process.pid());
-            FileStatus status = file.status();
-            return new Source(
-                    status.isRegular() ? status.size() : 0,
-                    owner.uids().get(1),
-                    owner.gids().get(1));
+            Fd file = process.getFd(number);
+            try {
+                FileStatus status = file.status();
+                return new Source(
+                        status.isRegular() ? status.size() : 0,
+                        owner.uids().get(1),
+                        owner.gids().get(1));
+            } finally {
+                ForeignFiles.close(file, caller.uid());
+            }
         }
     }
 
@@ -91,6 +97,7 @@ final class LinkSources {
     }
 
     private static Pidfd reach(Caller caller, int pid) {
+        ForeignFiles.requireRoom(caller.uid());
         ProcessStatus asking = caller.process();
         Pidfd process = Pidfd.open(Namespace.pidSeenBy(asking, pid));
         try {

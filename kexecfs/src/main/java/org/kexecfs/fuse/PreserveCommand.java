@@ -66,12 +66,15 @@ record PreserveCommand(int number, EntryPath path) {
         int self = Integer.parseInt(LinkSources.self(caller));
         LinkSources.Source owner = LinkSources.stat(caller, self, number);
         AccessCheck access = new AccessCheck(session, Credentials.of(caller));
-        try (Fd file = LinkSources.open(caller, self, number)) {
+        Fd file = LinkSources.open(caller, self, number);
+        try {
             session.atomically(() -> {
                 access.create(path);
                 session.adopt(file, path, MODE, owner.uid(), owner.gid());
                 return null;
             });
+        } finally {
+            ForeignFiles.close(file, caller.uid());
         }
     }
 }

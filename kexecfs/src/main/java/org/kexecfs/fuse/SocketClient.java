@@ -117,32 +117,10 @@ final class SocketClient implements AutoCloseable {
         });
     }
 
-    /**
-     * Closing memory never waits; closing another file may, for ever if it is in a filesystem whose server does not
-     * answer. So that is another thread's, one a client at most, and it is only this client that waits.
-     */
+    /** While that takes its time, it is only this client that waits. */
     private void closeFiles(Message message) {
-        if (message.files().stream().allMatch(SocketClient::isMemory)) {
-            message.files().forEach(Fd::close);
-            return;
-        }
         closingFiles = true;
-        Thread closer = new Thread(() -> {
-            message.files().forEach(Fd::close);
-            closingFiles = false;
-        });
-        closer.setName("kexecfs-close");
-        closer.setDaemon(true);
-        closer.start();
-    }
-
-    private static boolean isMemory(Fd file) {
-        try {
-            file.seals();
-            return true;
-        } catch (ErrnoException e) {
-            return false;
-        }
+        ForeignFiles.close(message.files(), who.uid(), () -> closingFiles = false);
     }
 
     boolean isClosed() {

@@ -23,12 +23,22 @@ final class CProgram {
         try {
             Path directory = Files.createTempDirectory("kexecfs-c");
             directory.toFile().deleteOnExit();
-            Path program = directory.resolve(Path.of(source).getFileName().toString().replace(".c", ""));
+            Path program =
+                    directory.resolve(Path.of(source).getFileName().toString().replace(".c", ""));
             Shell.run(List.of(
-                            "cc", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-Isrc/main/c", "-o",
-                            program.toString(), source))
+                            "cc",
+                            "-std=c11",
+                            "-D_GNU_SOURCE",
+                            "-Wall",
+                            "-Wextra",
+                            "-Werror",
+                            "-Isrc/main/c",
+                            "-o",
+                            program.toString(),
+                            source))
                     .succeeded();
-            Shell.run(List.of("chmod", "755", directory.toString(), program.toString())).succeeded();
+            Shell.run(List.of("chmod", "755", directory.toString(), program.toString()))
+                    .succeeded();
             program.toFile().deleteOnExit();
             return program.toString();
         } catch (IOException e) {

@@ -129,8 +129,9 @@ class ControlSocketTest {
     @Test
     void accessIsThatOfOpen() {
         try (Mounted m = Mounted.with("mode=0755")) {
-            m.sh("echo r > roots; chmod 600 roots; echo p > public; chmod 644 public; echo g > group; chown :4711 group;"
-                            + " chmod 060 group; mkdir -m 700 hidden; echo h > hidden/f; chmod 666 hidden/f")
+            m.sh(
+                            "echo r > roots; chmod 600 roots; echo p > public; chmod 644 public; echo g > group; chown :4711 group;"
+                                    + " chmod 060 group; mkdir -m 700 hidden; echo h > hidden/f; chmod 666 hidden/f")
                     .succeeded();
             m.shAsNobody(OPEN + "r roots cat").failed("EACCES");
             m.shAsNobody(OPEN + "rw public cat").failed("EACCES");
@@ -149,7 +150,8 @@ class ControlSocketTest {
     void manyGroupsAreAllLookedAt() {
         try (Mounted m = Mounted.with("mode=0755")) {
             m.sh("echo g > f; chown :9300 f; chmod 040 f").succeeded();
-            m.sh("setpriv --reuid=65534 --regid=65534 --groups=$(seq -s, 9000 9300) " + OPEN + "r f true").succeeded();
+            m.sh("setpriv --reuid=65534 --regid=65534 --groups=$(seq -s, 9000 9300) " + OPEN + "r f true")
+                    .succeeded();
         }
     }
 
@@ -166,7 +168,8 @@ class ControlSocketTest {
     void theRootOfAnotherUserNamespaceIsNobodySpecial() {
         try (Mounted m = Mounted.with("mode=0755")) {
             m.sh("echo x > f; chmod 600 f").succeeded();
-            m.sh("setpriv --reuid=65534 --regid=65534 --clear-groups unshare --user --map-root-user " + OPEN + "r f true")
+            m.sh("setpriv --reuid=65534 --regid=65534 --clear-groups unshare --user --map-root-user " + OPEN
+                            + "r f true")
                     .failed("EACCES");
         }
     }
@@ -219,7 +222,8 @@ class ControlSocketTest {
     @Test
     void aProcessOfAnotherPidNamespaceNeedsNoRightOverAny() {
         try (Mounted m = Mounted.with("mode=1777")) {
-            m.shAsNobody("unshare --user --pid --fork --map-root-user " + SEND + "f").succeeded();
+            m.shAsNobody("unshare --user --pid --fork --map-root-user " + SEND + "f")
+                    .succeeded();
             assertEquals("65534", m.sh("stat -c %u f").succeeded());
         }
     }
@@ -242,8 +246,22 @@ class ControlSocketTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "1", "1 ", "hello", "1 hello", "1 open", "1 open ", "1 open f", "1 open w f", "1 open r ", "1 open r /", "1 open r a/../f",
-                "1 preserve ", "1 open r f\0", " 1 open r f", "1  open r f", "1 OPEN r f"
+                "1",
+                "1 ",
+                "hello",
+                "1 hello",
+                "1 open",
+                "1 open ",
+                "1 open f",
+                "1 open w f",
+                "1 open r ",
+                "1 open r /",
+                "1 open r a/../f",
+                "1 preserve ",
+                "1 open r f\0",
+                " 1 open r f",
+                "1  open r f",
+                "1 OPEN r f"
             })
     void whatIsNoRequest(String text) {
         try (Mounted m = Mounted.with("")) {
@@ -277,7 +295,10 @@ class ControlSocketTest {
         try (Mounted m = Mounted.with("")) {
             Fd connection = connect(m);
             new Messages(1 << 16)
-                    .send(connection, ("1 open r " + "n/".repeat(30000)).getBytes(StandardCharsets.UTF_8), Optional.empty());
+                    .send(
+                            connection,
+                            ("1 open r " + "n/".repeat(30000)).getBytes(StandardCharsets.UTF_8),
+                            Optional.empty());
             assertEquals("EINVAL", said(receive(connection)));
             assertEquals("ENOENT", ask(connection, "1 open r g", null));
         }

@@ -67,7 +67,9 @@ class IoctlTest {
     void factsAreToldOnTheRootAndOnEveryControlFile() {
         try (Mounted m = Mounted.with("mode=0755")) {
             m.write("f", "12345");
-            for (String file : m.sh("ls -d . kexecfs.* | grep -v 'fd$\\|sock$'").succeeded().split("\n")) {
+            for (String file : m.sh("ls -d . kexecfs.* | grep -v 'fd$\\|sock$'")
+                    .succeeded()
+                    .split("\n")) {
                 assertEquals("1 0 1 5 vm", m.sh(DO_IOCTL + " info " + file).succeeded(), file);
                 assertEquals("0", m.sh(DO_IOCTL + " state " + file).succeeded(), file);
             }
@@ -102,7 +104,8 @@ class IoctlTest {
         try (Mounted m = Mounted.with("")) {
             ioctl(root(m), Ioctl.PRESERVE, preserve(m.memfd("memory").number(), "ram0"));
             assertEquals("memory", m.read("ram0"));
-            m.sh(WITH_MEMFD + " other rw " + DO_IOCTL + " preserve kexecfs.state").succeeded();
+            m.sh(WITH_MEMFD + " other rw " + DO_IOCTL + " preserve kexecfs.state")
+                    .succeeded();
             assertEquals("other", m.read("by-ioctl"));
         }
     }
@@ -170,7 +173,9 @@ class IoctlTest {
     }
 
     private static String nobody(Mounted m, String way, String file) {
-        return m.shAsNobody(WITH_MEMFD + " x rw " + DO_IOCTL + " " + way + " " + file).output().strip();
+        return m.shAsNobody(WITH_MEMFD + " x rw " + DO_IOCTL + " " + way + " " + file)
+                .output()
+                .strip();
     }
 
     @Test
@@ -190,7 +195,8 @@ class IoctlTest {
     @Test
     void rootWithoutItsCapabilityIsAnyOwner() {
         try (Mounted m = Mounted.with("mode=0755,control_uid=65534")) {
-            m.sh("setpriv --bounding-set=-dac_override " + DO_IOCTL + " prepare .").failed("Permission denied");
+            m.sh("setpriv --bounding-set=-dac_override " + DO_IOCTL + " prepare .")
+                    .failed("Permission denied");
             m.sh(DO_IOCTL + " prepare .").succeeded();
         }
     }
@@ -201,7 +207,8 @@ class IoctlTest {
             String alone = "unshare --mount --propagation private sh -c 'mount -o remount,bind,ro " + m.directory()
                     + " && cd . && cd " + m.directory() + " && ";
             m.sh(alone + DO_IOCTL + " prepare .'").failed("Read-only file system");
-            m.sh(alone + WITH_MEMFD + " x rw " + DO_IOCTL + " preserve kexecfs.state'").failed("Read-only file system");
+            m.sh(alone + WITH_MEMFD + " x rw " + DO_IOCTL + " preserve kexecfs.state'")
+                    .failed("Read-only file system");
             assertEquals("0", m.sh(alone + DO_IOCTL + " state .'").succeeded());
             assertEquals("normal", m.state());
         }

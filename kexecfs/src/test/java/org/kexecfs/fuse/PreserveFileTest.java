@@ -1,12 +1,15 @@
 package org.kexecfs.fuse;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.kexecfs.fuse.CProgram.WITH_MEMFD;
 
 import jnr.constants.platform.linux.Errno;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
 
 /** kexecfs.preserve: {@code FD NAME} preserves the caller's descriptor under a name. */
@@ -57,8 +60,28 @@ class PreserveFileTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "", "\n", " ", "3", "3 ", "3 \n", "3\n", "name", "3name", "x name", "-1 name", "+3 name", " 3 name", "03 name",
-                "3\tname", "3 /", "3 .", "3 ..", "3 a/../b", "3 a\0b", "9999999999 name", "0x3 name"
+                "",
+                "\n",
+                " ",
+                "3",
+                "3 ",
+                "3 \n",
+                "3\n",
+                "name",
+                "3name",
+                "x name",
+                "-1 name",
+                "+3 name",
+                " 3 name",
+                "03 name",
+                "3\tname",
+                "3 /",
+                "3 .",
+                "3 ..",
+                "3 a/../b",
+                "3 a\0b",
+                "9999999999 name",
+                "0x3 name"
             })
     void refusesWhatIsNotAsDescribed(String command) {
         try (Mounted m = Mounted.with("")) {
@@ -104,7 +127,8 @@ class PreserveFileTest {
     @Test
     void aDirectoryOfSomebodyElseIsClosed() {
         try (Mounted m = Mounted.with("mode=1777")) {
-            m.sh("mkdir -m 755 roots; mkdir -m 777 open; mkdir -m 700 hidden; mkdir -m 777 hidden/open").succeeded();
+            m.sh("mkdir -m 755 roots; mkdir -m 777 open; mkdir -m 700 hidden; mkdir -m 777 hidden/open")
+                    .succeeded();
             m.shAsNobody(ECHO + "'3 roots/ram'").failed("Permission denied");
             m.shAsNobody(ECHO + "'3 hidden/open/ram'").failed("Permission denied");
             m.shAsNobody(ECHO + "'3 open/ram'").succeeded();
@@ -115,7 +139,9 @@ class PreserveFileTest {
     void aProcessWithOtherCredentialsThanWhoOpenedItIsRefused() {
         try (Mounted m = Mounted.with("mode=1777")) {
             // Root opened it. That a set-uid program says something on it is the same the other way round.
-            m.sh(WITH_MEMFD + " ram rw setpriv --reuid=65534 --regid=65534 --clear-groups bash -c 'echo 3 ram' > kexecfs.preserve")
+            m.sh(
+                            WITH_MEMFD
+                                    + " ram rw setpriv --reuid=65534 --regid=65534 --clear-groups bash -c 'echo 3 ram' > kexecfs.preserve")
                     .failed("Operation not permitted");
             m.sh(WITH_MEMFD + " ram rw bash -c 'echo 3 ram' > kexecfs.preserve").succeeded();
         }
@@ -125,6 +151,28 @@ class PreserveFileTest {
     void aReadOnlyMountIsReadOnly() {
         try (Mounted m = Mounted.with("ro")) {
             m.sh(ECHO + "'3 ram0'").failed("Read-only file system");
+        }
+    }
+
+    /** Closing a file of a FUSE filesystem waits for its server; requests are answered all the same. */
+    @Test
+    void filesThatCannotBeClosedStallNobody() throws Exception {
+        try (Mounted m = Mounted.with("mode=1777");
+                StuckMount stuck = new StuckMount(m.base().resolve("stuck"));
+                Fd file = stuck.open()) {
+            for (int i = 0; i < 20; i++) {
+                assertThrows(ErrnoException.class, () -> preserve(m, file.number() + " name"));
+                assertThrows(ErrnoException.class, () -> MoreLibc.hardLink(m.source(file), m.path("name")));
+            }
+            Fails.with(Errno.EMFILE, () -> preserve(m, file.number() + " name"));
+            // No program is run meanwhile: it would close the file, too, when it begins.
+            assertEquals("normal", m.state());
+            stuck.release();
+            Fd memfd = m.memfd("x");
+            Awaitility.await().ignoreExceptions().until(() -> {
+                preserve(m, memfd.number() + " mine");
+                return true;
+            });
         }
     }
 }

@@ -31,7 +31,25 @@ class WaysInFuzzTest {
 
     /** Words of each way, so that not all is refused at the first byte. */
     private static final String[] WORDS = {
-        "1", " ", "preserve", "open", "r", "rw", "f", "g", "d/", "/", "..", "\n", "\0", "3", "0", "99999999", "kexecfs.", "-", "\u00ff"
+        "1",
+        " ",
+        "preserve",
+        "open",
+        "r",
+        "rw",
+        "f",
+        "g",
+        "d/",
+        "/",
+        "..",
+        "\n",
+        "\0",
+        "3",
+        "0",
+        "99999999",
+        "kexecfs.",
+        "-",
+        "\u00ff"
     };
 
     private byte[] bytes(int most) {
@@ -88,7 +106,8 @@ class WaysInFuzzTest {
 
     /** Names that came about are taken away: they have descriptors. */
     private static void clean(Mounted m) {
-        m.sh("find . -mindepth 1 -maxdepth 2 -type f ! -path './kexecfs.*' ! -path ./f -delete").succeeded();
+        m.sh("find . -mindepth 1 -maxdepth 2 -type f ! -path './kexecfs.*' ! -path ./f -delete")
+                .succeeded();
     }
 
     @Test
