@@ -12,9 +12,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import jnr.constants.platform.linux.Errno;
 import org.kexecfs.manifest.Bytes;
 import org.kexecfs.manifest.Kind;
 import org.kexecfs.manifest.Node;
+import org.kexecfs.posix.ErrnoException;
 
 /**
  * Which entries need which others.
@@ -90,7 +92,7 @@ final class Requirements {
             return;
         }
         for (EntryPath path : parse(names)) {
-            Optional<Node> found = tree.find(path);
+            Optional<Node> found = find(path);
             if (found.isPresent()) {
                 require(named.token(), found.get().token());
             } else if (missing.isEmpty()) {
@@ -99,10 +101,22 @@ final class Requirements {
         }
     }
 
+    /** What is at a path; where a file is in the way there, nothing is. */
+    private Optional<Node> find(EntryPath path) {
+        try {
+            return tree.find(path);
+        } catch (ErrnoException e) {
+            if (e.is(Errno.ENOTDIR)) {
+                return Optional.empty();
+            }
+            throw e;
+        }
+    }
+
     /**
      * Reads the attribute's value.
      *
-     * @throws org.kexecfs.posix.ErrnoException EINVAL, ENAMETOOLONG for what is no path
+     * @throws ErrnoException EINVAL, ENAMETOOLONG for what is no path
      */
     static List<EntryPath> parse(Bytes value) {
         List<EntryPath> paths = new ArrayList<>();
