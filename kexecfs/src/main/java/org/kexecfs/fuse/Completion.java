@@ -24,9 +24,6 @@ final class Completion {
 
     private static final int FUSE_IOCTL = 39;
 
-    private static final int OPEN_OUT_FLAGS = 8;
-    private static final int FOPEN_NOFLUSH = 1 << 5;
-
     private static final int REPLY_ERROR = 4;
     private static final int SIZE_OF_REPLY_HEADER = 16;
     private static final int SIZE_OF_ENTRY_OUT = 128;
@@ -91,9 +88,6 @@ final class Completion {
     private void opened(long node, Pointer reply) {
         long handle = reply.getLong(0);
         nodes.opened(node, handle);
-        // Nothing is cached, so a close has nothing to wait for; and a process that dies with the server never hangs in
-        // it.
-        reply.putInt(OPEN_OUT_FLAGS, reply.getInt(OPEN_OUT_FLAGS) | FOPEN_NOFLUSH);
         passthrough.completeOpen(handle, reply);
     }
 

@@ -57,6 +57,7 @@ final class Passthrough {
     private static final int OPEN_OUT_FLAGS = 8;
     private static final int OPEN_OUT_BACKING_ID = 12;
     private static final int FOPEN_DIRECT_IO = 1;
+    private static final int FOPEN_NOFLUSH = 1 << 5;
     private static final int FOPEN_PASSTHROUGH = 1 << 7;
 
     /** Memory that the kernel knows by a number, and how many open files use it. */
@@ -194,7 +195,9 @@ final class Passthrough {
             lock.unlock();
         }
         if (use != null) {
-            int flags = reply.getInt(OPEN_OUT_FLAGS) | FOPEN_PASSTHROUGH;
+            // Nothing is cached, so a close has nothing to wait for; and one that dies with the server never hangs in
+            // it.
+            int flags = reply.getInt(OPEN_OUT_FLAGS) | FOPEN_PASSTHROUGH | FOPEN_NOFLUSH;
             reply.putInt(OPEN_OUT_FLAGS, use.mappingsOnly() ? flags : flags & ~FOPEN_DIRECT_IO);
             reply.putInt(OPEN_OUT_BACKING_ID, use.backing().id);
         }
