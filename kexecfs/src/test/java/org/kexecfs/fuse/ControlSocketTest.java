@@ -395,13 +395,11 @@ class ControlSocketTest {
                 StuckMount stuck = new StuckMount(m.base().resolve("stuck"))) {
             m.write("f", "x");
             Fd sender = connect(m);
-            try (Fd file = stuck.open()) {
-                assertEquals("EOPNOTSUPP", ask(sender, "1 preserve g", file));
-                stuck.awaitClose();
-                assertEquals("1 ok", ask(connect(m), "1 open r f", null));
-                send(sender, "1 open r f", null);
-                stuck.release();
-            }
+            assertEquals("EOPNOTSUPP", ask(sender, "1 preserve g", stuck.open()));
+            stuck.awaitClose();
+            assertEquals("1 ok", ask(connect(m), "1 open r f", null));
+            send(sender, "1 open r f", null);
+            stuck.release();
             assertEquals("1 ok", said(receive(sender)));
             assertFalse(m.sh("ls").succeeded().contains("g\n"));
         }

@@ -158,8 +158,8 @@ class PreserveFileTest {
     @Test
     void filesThatCannotBeClosedStallNobody() throws Exception {
         try (Mounted m = Mounted.with("mode=1777");
-                StuckMount stuck = new StuckMount(m.base().resolve("stuck"));
-                Fd file = stuck.open()) {
+                StuckMount stuck = new StuckMount(m.base().resolve("stuck"))) {
+            Fd file = stuck.open();
             for (int i = 0; i < 20; i++) {
                 assertThrows(ErrnoException.class, () -> preserve(m, file.number() + " name"));
                 assertThrows(ErrnoException.class, () -> MoreLibc.hardLink(m.source(file), m.path("name")));

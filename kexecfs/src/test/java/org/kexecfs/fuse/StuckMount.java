@@ -1,9 +1,12 @@
 package org.kexecfs.fuse;
 
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import jnr.ffi.Pointer;
 import org.kexecfs.mount.FuseMount;
 import org.kexecfs.mount.MountOptions;
@@ -18,6 +21,7 @@ final class StuckMount implements AutoCloseable {
     private final FuseMount mount;
     private final FuseChannel channel;
     private final Path directory;
+    private Fd opened;
 
     StuckMount(Path directory) throws java.io.IOException {
         this.directory = Files.createDirectory(directory);
@@ -54,14 +58,15 @@ final class StuckMount implements AutoCloseable {
         return 0;
     }
 
-    /** Opens its file. */
+    /** Opens its file; closed with this, after the release: whatever a test finds, it does not hang. */
     Fd open() {
-        return Fd.open(directory.resolve("f").toString(), Fd.O_RDWR, 0);
+        opened = Fd.open(directory.resolve("f").toString(), Fd.O_RDWR, 0);
+        return opened;
     }
 
     /** Waits until somebody closes the file. */
     void awaitClose() throws InterruptedException {
-        closing.await();
+        assertTrue(closing.await(10, TimeUnit.SECONDS), "nobody closes the file");
     }
 
     /** Lets every close(2) return. */
@@ -72,6 +77,9 @@ final class StuckMount implements AutoCloseable {
     @Override
     public void close() {
         release();
+        if (opened != null) {
+            opened.close();
+        }
         mount.unmount();
         channel.close();
         mount.close();
