@@ -82,6 +82,13 @@ same() { diff "$1" "$2"; }
 # Past the redirection of a check.
 note() { echo "# $*" >/dev/console; }
 
+# show COMMAND ARGUMENT...: what people see, for the report.
+show() {
+    note "\$ $*"
+    "$@" >/run/show.out 2>&1
+    while read -r shown; do note "  $shown"; done </run/show.out
+}
+
 # timed NAME COMMAND ARGUMENT...: a figure for the report, to the hundredth of a second.
 timed() {
     timed_name=$1
@@ -113,11 +120,14 @@ wait_for() {
 keep() { echo "$2" >"/state/$1"; }
 kept() { cat "/state/$1"; }
 
+# A stage may say what comes next: next_kernel is another bzImage, next_options are further words for its command line.
+# Both are for the next kernel only.
 next_stage() {
-    next_line=$(sed 's/ *kexecfs\.stage=[0-9]*//' /proc/cmdline)
+    next_line=$(sed 's/ *kexecfs\.stage=.*//' /proc/cmdline)
     sync
     # Only kexec_file_load(2), -s, hands over what KHO preserved.
-    kexec -s -l /boot/bzImage --command-line="$next_line kexecfs.stage=$((stage + 1))" || return
+    kexec -s -l "${next_kernel:-/boot/bzImage}" \
+        --command-line="$next_line kexecfs.stage=$((stage + 1))${next_options:+ $next_options}" || return
     echo "kexecfs-guest: $scenario leaves this kernel at $(uptime_now)"
     dmesg -n 7
     kexec -e
