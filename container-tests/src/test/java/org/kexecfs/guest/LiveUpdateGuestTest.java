@@ -20,7 +20,11 @@ class LiveUpdateGuestTest {
     static void make() throws IOException {
         Path kernel = GuestKernel.build();
         Path contract = GuestScript.module().resolveSibling("kexecfs").resolve("target/test-classes/org/kexecfs/luo");
-        root = GuestRoot.withKexecfs(kernel, new GuestRoot.Addition(contract, "/opt/contract/org/kexecfs/luo"));
+        Path withoutMemfd = GuestKernel.build(GuestScript.path("kernel-without-memfd.config"));
+        root = GuestRoot.withKexecfs(
+                kernel,
+                new GuestRoot.Addition(contract, "/opt/contract/org/kexecfs/luo"),
+                new GuestRoot.Addition(withoutMemfd, "/boot/bzImage-without-memfd"));
         guest = Guest.of(kernel, root.image()).with(Accelerator.best(kernel, root.image()));
     }
 
@@ -49,5 +53,25 @@ class LiveUpdateGuestTest {
     @TestFactory
     Stream<DynamicTest> onlyPreparedSessionsComeBack() {
         return GuestReport.of(guest.run("sessions"));
+    }
+
+    @TestFactory
+    Stream<DynamicTest> allThatAnEntryIsSurvivesTwoKexecs() {
+        return GuestReport.of(guest.run("attributes"));
+    }
+
+    @TestFactory
+    Stream<DynamicTest> aKernelThatUnderstandsNothingIsToldOf() {
+        return GuestReport.of(guest.run("failed"));
+    }
+
+    @TestFactory
+    Stream<DynamicTest> sessionsOfOthersAndDamagedOnesAreToldOf() {
+        return GuestReport.of(guest.run("foreign"));
+    }
+
+    @TestFactory
+    Stream<DynamicTest> tenThousandFilesSurviveAKexec() {
+        return GuestReport.of(guest.withMemoryMib(2048).run("many"));
     }
 }
