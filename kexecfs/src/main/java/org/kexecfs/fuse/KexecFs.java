@@ -9,7 +9,6 @@ import jnr.constants.platform.linux.Errno;
 import jnr.ffi.Pointer;
 import jnr.ffi.provider.jffi.ClosureHelper;
 import org.kexecfs.manifest.Bytes;
-import org.kexecfs.manifest.Kind;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.FileStatus;
@@ -18,8 +17,6 @@ import org.kexecfs.posix.Time;
 import org.kexecfs.session.EntryPath;
 import org.kexecfs.session.OpenFile;
 import org.kexecfs.session.Session;
-import org.kexecfs.session.Stat;
-import org.kexecfs.session.Usage;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import ru.serce.jnrfuse.FuseFillDir;
@@ -40,19 +37,15 @@ final class KexecFs implements AutoCloseable {
 
     private static final int CONNECTION_WANT = 24;
     private static final int FUSE_CAP_IOCTL_DIR = 1 << 11;
-    private static final int NAME_MAX = 255;
-    private static final int BLOCK = 4096;
     private static final long UTIME_NOW = (1L << 30) - 1;
     private static final long UTIME_OMIT = (1L << 30) - 2;
-
-    /** Inode numbers: entries have their token's, one higher so that the root has 1; kexecfs's own begin here. */
-    private static final long OWN_INODES = 1L << 62;
 
     private final LibFuse fuse;
     private final Session session;
     private final ControlAttributes control;
     private final Handles handles = new Handles();
     private final StateWatch watch;
+    private final Shown shown;
     private final Passthrough passthrough;
     private final Ioctls ioctls;
     private final SocketName socket;
@@ -71,6 +64,7 @@ final class KexecFs implements AutoCloseable {
         this.session = session;
         this.control = control;
         this.watch = watch;
+        this.shown = new Shown(session, control, passthrough);
         this.passthrough = passthrough;
         this.rename2 = rename2;
         this.ioctls = ioctls;
@@ -115,7 +109,7 @@ final class KexecFs implements AutoCloseable {
         o.getxattr.set((path, name, value, size) -> answer(() -> getxattr(target(path), name, value, size)));
         o.listxattr.set((path, list, size) -> answer(() -> listxattr(target(path), list, size)));
         o.removexattr.set((path, name) -> answer(() -> run(() -> session.removeXattr(ours(path), attribute(name)))));
-        o.statfs.set((path, status) -> answer(() -> statfs(status)));
+        o.statfs.set((path, status) -> answer(() -> run(() -> shown.usage(Statvfs.of(status)))));
         o.init.set(KexecFs::init);
         o.ioctl.set((path, number, argument, file, flags, data) -> answer(() -> ioctl(info(file), number, data)));
         o.poll.set((path, file, poll, events) -> answer(() -> poll(info(file), poll, events)));
@@ -195,26 +189,19 @@ final class KexecFs implements AutoCloseable {
     private int getattr(Target target, Pointer status) {
         FileStat stat = FileStat.of(status);
         switch (target) {
-            case Target.InSession entry -> fill(stat, session.stat(entry.path()));
-            case Target.Control file -> fill(stat, file.file());
+            case Target.InSession entry -> shown.entry(stat, session.stat(entry.path()));
+            case Target.Control file -> shown.control(stat, file.file());
             case Target.Socket name -> {
                 socket.requireThere();
-                fillOwn(stat, FileStatus.S_IFSOCK | SocketName.MODE, 4, control.uid(), control.gid());
+                shown.socket(stat);
             }
-            case Target.Sources sources -> fillOwn(stat, FileStatus.S_IFDIR | 0555, 0, control.uid(), control.gid());
-            case Target.Self self -> {
-                fillOwn(stat, FileStatus.S_IFLNK | 0777, 1, control.uid(), control.gid());
-                stat.st_size.set(LinkSources.self(caller()).length());
-            }
+            case Target.Sources sources -> shown.sources(stat);
+            case Target.Self self -> shown.self(stat, LinkSources.self(caller()));
             case Target.OfProcess process -> {
                 LinkSources.checkExists(caller(), process.pid());
-                fillOwn(stat, FileStatus.S_IFDIR | 0555, 2, control.uid(), control.gid());
+                shown.process(stat);
             }
-            case Target.Source source -> {
-                LinkSources.Source open = LinkSources.stat(caller(), source.pid(), source.number());
-                fillOwn(stat, FileStatus.S_IFREG | PreserveCommand.MODE, 3, open.uid(), open.gid());
-                stat.st_size.set(open.size());
-            }
+            case Target.Source source -> shown.source(stat, LinkSources.stat(caller(), source.pid(), source.number()));
         }
         return 0;
     }
@@ -222,49 +209,11 @@ final class KexecFs implements AutoCloseable {
     private int fgetattr(FuseFileInfo file, Pointer status) {
         FileStat stat = FileStat.of(status);
         switch (handles.get(file.fh.get())) {
-            case Handle.OfEntry entry -> fill(stat, entry.file().stat());
-            case Handle.OfControl open -> fill(stat, open.file());
+            case Handle.OfEntry entry -> shown.entry(stat, entry.file().stat());
+            case Handle.OfControl open -> shown.control(stat, open.file());
             case Handle.OfDirectory directory -> throw isDirectory();
         }
         return 0;
-    }
-
-    private static void fill(FileStat stat, Stat of) {
-        int type = of.kind() == Kind.DIRECTORY ? FileStatus.S_IFDIR : FileStatus.S_IFREG;
-        stat.st_ino.set(of.token() + 1);
-        stat.st_mode.set(type | of.mode());
-        stat.st_nlink.set(of.links());
-        stat.st_uid.set(of.uid());
-        stat.st_gid.set(of.gid());
-        stat.st_size.set(of.size());
-        stat.st_blocks.set(of.blocks());
-        stat.st_blksize.set(BLOCK);
-        fill(stat.st_atim, of.accessed());
-        fill(stat.st_mtim, of.modified());
-        fill(stat.st_ctim, of.changed());
-    }
-
-    private static void fill(ru.serce.jnrfuse.struct.Timespec to, Time time) {
-        to.tv_sec.set(time.seconds());
-        to.tv_nsec.set(time.nanoseconds());
-    }
-
-    private void fill(FileStat stat, ControlFile file) {
-        Permissions p = control.of(file, session.stat(EntryPath.ROOT));
-        fillOwn(stat, FileStatus.S_IFREG | p.mode(), 16 + file.ordinal(), p.uid(), p.gid());
-        // sendfile(2) and splice(2) stop at this size, direct_io or not.
-        stat.st_size.set(file.isCommand() ? 0 : file.read(new ControlFile.Context(session, passthrough)).length);
-    }
-
-    private void fillOwn(FileStat stat, int mode, int number, int uid, int gid) {
-        stat.st_ino.set(OWN_INODES + number);
-        stat.st_mode.set(mode);
-        stat.st_nlink.set((mode & FileStatus.S_IFMT) == FileStatus.S_IFDIR ? 2 : 1);
-        stat.st_uid.set(uid);
-        stat.st_gid.set(gid);
-        fill(stat.st_atim, control.since());
-        fill(stat.st_mtim, control.since());
-        fill(stat.st_ctim, control.since());
     }
 
     private int utimens(EntryPath path, Pointer times) {
@@ -278,24 +227,6 @@ final class KexecFs implements AutoCloseable {
             return null;
         }
         return nanoseconds == UTIME_NOW ? Time.now() : new Time(times.getLong(at), nanoseconds);
-    }
-
-    private int statfs(Pointer status) {
-        Usage usage = session.usage();
-        Statvfs s = Statvfs.of(status);
-        long blocks = usage.maxBytes() / BLOCK;
-        long free = Math.max(0, blocks - (usage.bytes() + BLOCK - 1) / BLOCK);
-        long freeEntries = Math.max(0, usage.maxEntries() - usage.entries());
-        s.f_bsize.set(BLOCK);
-        s.f_frsize.set(BLOCK);
-        s.f_blocks.set(blocks);
-        s.f_bfree.set(free);
-        s.f_bavail.set(free);
-        s.f_files.set(usage.maxEntries());
-        s.f_ffree.set(freeEntries);
-        s.f_favail.set(freeEntries);
-        s.f_namemax.set(NAME_MAX);
-        return 0;
     }
 
     private static Bytes attribute(Pointer name) {

@@ -54,7 +54,8 @@ class SocketLifeTest {
         try (Mounted m = Mounted.with("")) {
             m.write("f", "x");
             String other = m.base() + "/bind";
-            Shell.bash("mkdir " + other + "; mount --bind " + m.directory() + " " + other).succeeded();
+            Shell.bash("mkdir " + other + "; mount --bind " + m.directory() + " " + other)
+                    .succeeded();
             try {
                 Shell.bash("umount " + m.directory()).succeeded();
                 Shell.bash(CLIENT + " " + other + "/kexecfs.sock open r f true").succeeded();
@@ -70,7 +71,8 @@ class SocketLifeTest {
         try (Mounted m = Mounted.with("")) {
             m.write("f", "x");
             String other = m.base() + "/sock";
-            Shell.bash("touch " + other + "; mount --bind " + m.path("kexecfs.sock") + " " + other).succeeded();
+            Shell.bash("touch " + other + "; mount --bind " + m.path("kexecfs.sock") + " " + other)
+                    .succeeded();
             try {
                 Shell.bash("umount " + m.directory()).succeeded();
                 Shell.bash(CLIENT + " " + other + " open r f true").succeeded();
