@@ -324,7 +324,7 @@ class PosixBehaviourTest {
     // ---- limits
 
     @Test
-    void roomIsFreeAgainAtOnce_whenAFileIsRemovedAndClosed() {
+    void roomIsFreeAgainSoon_afterAFileIsRemovedAndClosed() {
         mounted.sh("head -c 60m /dev/zero > a").succeeded();
         mounted.sh("head -c 10m /dev/zero > b").failed("No space left on device");
         mounted.sh("rm a b").succeeded();
