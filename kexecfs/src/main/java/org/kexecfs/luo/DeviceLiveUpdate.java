@@ -87,7 +87,8 @@ public final class DeviceLiveUpdate implements LiveUpdate {
             case ENOENT, ENXIO, ENODEV ->
                 new ErrnoException(
                         e,
-                        "there is no LUO device: it takes Linux 6.19 with CONFIG_LIVEUPDATE, booted with liveupdate=on");
+                        "there is no LUO device: it takes Linux 6.19 with CONFIG_LIVEUPDATE, booted with liveupdate=on;"
+                                + " if the kernel before this one handed anything over, it is gone");
             case EIO ->
                 new ErrnoException(
                         e,

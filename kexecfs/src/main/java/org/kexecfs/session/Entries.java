@@ -40,12 +40,20 @@ final class Entries implements AutoCloseable {
     private static final int SET_GID = 02000;
     private static final int MODE = 07777;
 
+    /** So many entries are counted at each change without anyone noticing. */
+    private static final int MANY = 64;
+
     private final Settings settings;
     private final Memory memory;
     private final Tree tree;
     private final Map<Long, Entry> entries;
     private final Map<FileId, Long> tokens = new HashMap<>();
     private Manifest manifest;
+
+    /** {@link #bytes}, as last counted, with what was adopted since; and how many files that was. */
+    private long lastBytes;
+
+    private int adoptedSince;
 
     /** A file that was opened: what it was then, and a descriptor of the caller's own. */
     record Opened(Node node, Fd file) {}
@@ -236,9 +244,25 @@ final class Entries implements AutoCloseable {
         if (settings.inodes() != 0 && tree.size() >= settings.inodes()) {
             throw new ErrnoException(Errno.ENOSPC, "nr_inodes=" + settings.inodes() + " are used");
         }
-        if (settings.size() != 0 && size != 0 && bytes() + size > settings.size()) {
+        if (settings.size() != 0 && size != 0 && !fits(size)) {
             throw new ErrnoException(Errno.ENOSPC, size + " bytes more than size=" + settings.size() + " allows");
         }
+    }
+
+    /**
+     * Whether files of {@code size} bytes more are within the limit. To ask each file for its size whenever one comes would
+     * be asking n² times; so where there are many, most of those that come are added to the last count, and nobody is
+     * refused by that.
+     */
+    private boolean fits(long size) {
+        boolean countIsFresh = entries.size() >= MANY && adoptedSince < entries.size() / MANY;
+        if (!countIsFresh || lastBytes + size > settings.size()) {
+            lastBytes = bytes();
+            adoptedSince = 0;
+        }
+        lastBytes += size;
+        adoptedSince++;
+        return lastBytes <= settings.size();
     }
 
     Opened open(EntryPath path, boolean write) {

@@ -74,7 +74,8 @@ record Recovery(Manifest manifest, Tree tree, Map<Long, Entry> entries, Optional
                             name,
                             settings,
                             "session " + name + " holds files and no manifest, so something else than kexecfs"
-                                    + " preserved it; get them with that, or drop them with finish"))
+                                    + " preserved it; they are kept as long as this is mounted, and finish or umount drops"
+                                    + " them"))
                     : Optional.empty();
         }
         Recovery recovery = of(manifest, luo::retrieve, name, settings);

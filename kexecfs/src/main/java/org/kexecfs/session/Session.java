@@ -51,6 +51,9 @@ public final class Session implements AutoCloseable {
     /** Room in the manifest for what is recorded while LUO has frozen its size. */
     private static final long FROZEN_ROOM = 64 * 1024;
 
+    private static final String WHAT_TO_DO =
+            "; what could be restored can be read here: finish goes on with that, and drops the rest";
+
     private final String name;
     private final Preserved preserved;
     private final Entries entries;
@@ -128,7 +131,7 @@ public final class Session implements AutoCloseable {
         Entries entries = new Entries(recovery, settings, memory);
         if (recovery.damage().isPresent()) {
             return new Session(
-                    name, preserved, entries, State.FAILED, recovery.damage().get());
+                    name, preserved, entries, State.FAILED, recovery.damage().get() + WHAT_TO_DO);
         }
         entries.applySettings();
         return new Session(name, preserved, entries, State.UPDATED, "");

@@ -39,6 +39,10 @@ final class Tree {
         private Node node;
         private int names;
         private final NavigableMap<Name, Long> children = new TreeMap<>();
+
+        /** How many of the children are directories: every stat(2) asks for it. */
+        private long directories;
+
         private long parent;
 
         private Vertex(Node node) {
@@ -104,9 +108,16 @@ final class Tree {
             vertex.parent = parent;
         }
         Long replaced = directory.children.put(name, token);
-        vertex.names++;
+        named(directory, vertex, 1);
         if (replaced != null) {
-            vertices.get(replaced).names--;
+            named(directory, vertices.get(replaced), -1);
+        }
+    }
+
+    private static void named(Vertex directory, Vertex child, int more) {
+        child.names += more;
+        if (child.node.kind() == Kind.DIRECTORY) {
+            directory.directories += more;
         }
     }
 
@@ -114,7 +125,7 @@ final class Tree {
         Vertex directory = directoryVertex(parent);
         Long token = directory.children.remove(name);
         fit(token != null, "the name " + name + " is taken away and is not there");
-        vertices.get(token).names--;
+        named(directory, vertices.get(token), -1);
     }
 
     /** Takes an entry out that no path leads to, whatever is in it. */
@@ -191,10 +202,7 @@ final class Tree {
         if (vertex.node.kind() == Kind.FILE) {
             return vertex.names;
         }
-        return 2
-                + vertex.children.values().stream()
-                        .filter(child -> vertices.get(child).node.kind() == Kind.DIRECTORY)
-                        .count();
+        return 2 + vertex.directories;
     }
 
     /** How many updates the session has come through. */
