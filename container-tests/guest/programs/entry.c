@@ -7,7 +7,7 @@
  *   entry remove FILE ATTRIBUTE
  *   entry map FILE                      maps it, MAP_SHARED, closes it, and stays behind: it counts in the
  *                                       first 8 bytes through the mapping, a step every 10 ms
- *   entry fill DIR FILES SIZE SEED      preserves memfds as file-1, file-2, ... by DIR/kexecfs.preserve
+ *   entry fill DIR FILES SIZE SEED      makes the files file-1, file-2, ...
  *   entry check DIR FILES SIZE SEED     that they are there, all of them and nothing else in them
  */
 #include "guest.h"
@@ -38,23 +38,19 @@ __attribute__((noreturn)) static void map(const char *file) {
     }
 }
 
-static void fill(const char *directory, uint64_t files, struct memfd_wish *wish) {
-    char path[4096], line[64];
-    snprintf(path, sizeof path, "%s/kexecfs.preserve", directory);
-    uint64_t seed = wish->seed, spent = 0;
+static void fill(const char *directory, uint64_t files, const struct memfd_wish *wish) {
+    char path[4096], *bytes = malloc(wish->size);
+    if (!bytes) die("malloc");
+    uint64_t begin = now_us();
     for (uint64_t which = 1; which <= files; which++) {
-        wish->seed = seed + which;
-        int memory = memfd_as(wish);
-        uint64_t begin = now_us();
-        int control = open(path, O_WRONLY | O_CLOEXEC);
-        if (control < 0) die("%s", path);
-        int length = snprintf(line, sizeof line, "%d file-%" PRIu64 "\n", memory, which);
-        if (write(control, line, (size_t)length) != length) die("%s: %s", path, line);
-        close(control);
-        spent += now_us() - begin;
-        close(memory); /* kexecfs has it now */
+        snprintf(path, sizeof path, "%s/file-%" PRIu64, directory, which);
+        int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        if (fd < 0) die("%s", path);
+        pattern_fill(bytes, wish->seed + which, 0, wish->size);
+        if (write(fd, bytes, wish->size) != (ssize_t)wish->size) die("%s", path);
+        close(fd);
     }
-    printf("link-us=%" PRIu64 "\n", spent);
+    printf("make-us=%" PRIu64 "\n", now_us() - begin);
 }
 
 static void check(const char *directory, uint64_t files, const struct memfd_wish *wish) {

@@ -13,9 +13,9 @@ stage_1() {
     luo-bare create bare $files $size 100 >/run/bare
     require "the bare ioctls preserve $files files" holds '^preserve-us=' /run/bare
     require "the session is mounted" await_mount many $dir
-    check "$files memfds are linked in" entry fill $dir $files $size 1000000
-    entry_us=$(sed -n 's/^link-us=//p' /run/check.out)
-    figure "link of $files files, s" "$(seconds "$entry_us")"
+    check "$files files are made" entry fill $dir $files $size 1000000
+    entry_us=$(sed -n 's/^make-us=//p' /run/check.out)
+    figure "making of $files files, s" "$(seconds "$entry_us")"
     check "all of them are entries" holds "^entries $files\$" $dir/kexecfs.info
     bare=$(sed -n 's/^preserve-us=//p' /run/bare)
     begin=$(uptime_now)
