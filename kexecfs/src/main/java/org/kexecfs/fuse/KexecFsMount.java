@@ -11,6 +11,7 @@ import org.kexecfs.mount.MountOptions;
 import org.kexecfs.mount.SessionLock;
 import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.Libc;
+import org.kexecfs.posix.ResourceLimits;
 import org.kexecfs.posix.Time;
 import org.kexecfs.posix.Tmpfs;
 import org.kexecfs.session.Session;
@@ -70,6 +71,8 @@ public final class KexecFsMount implements AutoCloseable {
      *     CAP_SYS_ADMIN; EEXIST if LUO has a session of that name that is somebody else's
      */
     public static KexecFsMount mount(String name, Path directory, MountOptions options) {
+        // An entry is an open file, and a restore must not fail for the lack of one.
+        ResourceLimits.raiseOpenFiles();
         LibFuse fuse = LibFuse.load();
         LiveUpdate luo = luo(options);
         Resources resources = new Resources();

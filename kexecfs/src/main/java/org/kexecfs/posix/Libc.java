@@ -80,6 +80,8 @@ public interface Libc {
 
     int memfd_create(String name, int flags);
 
+    int prlimit(int pid, int resource, Pointer limit, Pointer old);
+
     int pidfd_open(int pid, int flags);
 
     int pidfd_getfd(int pidfd, int target, int flags);

@@ -34,6 +34,9 @@ record Recovery(Manifest manifest, Tree tree, Map<Long, Entry> entries, Optional
 
     private static final int F_SEAL_SEAL = 1;
 
+    /** How many kinds of damage are told in words. */
+    private static final int MOST_TOLD = 8;
+
     /** Tokens that tell a session of someone else's, without a manifest, from one that preserved nothing. */
     private static final int PROBED_TOKENS = 4096;
 
@@ -155,7 +158,9 @@ record Recovery(Manifest manifest, Tree tree, Map<Long, Entry> entries, Optional
             return Entry.file(node, file, Status.RESTORED);
         } catch (ErrnoException e) {
             Status status = e.is(Errno.ENOENT) ? Status.MISSING : new Status.Error(e.errno());
-            damage.add("entry " + tree.pathOf(node.token()) + ": " + e.getMessage());
+            // Only these are told, and to look a path up goes through all names.
+            boolean told = damage.size() < MOST_TOLD;
+            damage.add("entry " + (told ? tree.pathOf(node.token()) : node.token()) + ": " + e.getMessage());
             return Entry.lost(node, status);
         }
     }
@@ -172,8 +177,9 @@ record Recovery(Manifest manifest, Tree tree, Map<Long, Entry> entries, Optional
     }
 
     private static String told(List<String> damage) {
-        int most = 8;
-        String all = String.join("; ", damage.subList(0, Math.min(most, damage.size())));
-        return damage.size() > most ? all + "; and " + (damage.size() - most) + " more, see kexecfs.files" : all;
+        String all = String.join("; ", damage.subList(0, Math.min(MOST_TOLD, damage.size())));
+        return damage.size() > MOST_TOLD
+                ? all + "; and " + (damage.size() - MOST_TOLD) + " more, see kexecfs.files"
+                : all;
     }
 }

@@ -1,0 +1,57 @@
+package org.kexecfs.posix;
+
+import static org.kexecfs.posix.Libc.C;
+import static org.kexecfs.posix.Syscall.check;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import jnr.constants.platform.linux.Errno;
+import jnr.ffi.Pointer;
+
+/** What this process may use (getrlimit(2)). */
+public final class ResourceLimits {
+    private static final int RLIMIT_NOFILE = 7;
+    private static final int SIZE_OF_RLIMIT = 16;
+    private static final Path MOST_OPEN_FILES = Path.of("/proc/sys/fs/nr_open");
+
+    private ResourceLimits() {}
+
+    /**
+     * Lets this process have as many open files as it may: the kernel's limit with CAP_SYS_RESOURCE, else its own hard limit.
+     *
+     * @return how many those are
+     */
+    public static long raiseOpenFiles() {
+        Pointer limit = Fd.allocate(SIZE_OF_RLIMIT);
+        check(() -> C.prlimit(0, RLIMIT_NOFILE, null, limit), () -> "getrlimit(RLIMIT_NOFILE)");
+        long hard = limit.getLong(8);
+        long most = mostOpenFiles(hard);
+        try {
+            set(most);
+            return most;
+        } catch (ErrnoException e) {
+            if (!e.is(Errno.EPERM)) {
+                throw e;
+            }
+            set(hard);
+            return hard;
+        }
+    }
+
+    private static void set(long openFiles) {
+        Pointer limit = Fd.allocate(SIZE_OF_RLIMIT);
+        limit.putLong(0, openFiles);
+        limit.putLong(8, openFiles);
+        check(() -> C.prlimit(0, RLIMIT_NOFILE, limit, null), () -> "setrlimit(RLIMIT_NOFILE, " + openFiles + ")");
+    }
+
+    private static long mostOpenFiles(long otherwise) {
+        try {
+            return Math.max(
+                    otherwise, Long.parseLong(Files.readString(MOST_OPEN_FILES).strip()));
+        } catch (IOException e) {
+            return otherwise;
+        }
+    }
+}
