@@ -104,6 +104,32 @@ class CycleIT {
     }
 
     @Test
+    void withoutLibfuseAMountSaysWhatToInstall() throws Exception {
+        Image.Result result = image.run("""
+                unshare -m sh -c '
+                    library=$(ldconfig -p | sed -n "s/.*libfuse\\.so\\.2 .* => //p" | head -n 1)
+                    mount --bind /dev/null "$(readlink -f "$library")" && kexecfs mount -o emulate=luo web mnt'
+                """);
+
+        assertEquals(Exit.FAILED, result.exit(), result.output());
+        assertTrue(result.output().contains("libfuse2"), result.output());
+        assertTrue(result.output().contains("ENOENT"), result.output());
+    }
+
+    @Test
+    void withoutFuseInTheKernelAMountSaysSo() throws Exception {
+        Image.Result result = image.run("""
+                unshare -m sh -c '
+                    mount -t tmpfs none /dev && mknod /dev/null c 1 3 && mknod /dev/zero c 1 5 &&
+                        mknod /dev/random c 1 8 && mknod /dev/urandom c 1 9 && kexecfs mount -o emulate=luo web mnt'
+                """);
+
+        assertEquals(Exit.FAILED, result.exit(), result.output());
+        assertTrue(result.output().contains("modprobe fuse"), result.output());
+        assertTrue(result.output().contains("open(/dev/fuse): ENOENT"), result.output());
+    }
+
+    @Test
     void aMountInUseIsBusyAndSaysHowToFindTheUser() throws Exception {
         image.sh("mount.kexecfs busy mnt -o emulate=luo");
 
