@@ -265,3 +265,14 @@ sums() { # DIR [NAME]
     user_files "$1" | grep -v "/${2-/}\$" >/run/facts.files
     (cd "$1" && sed 's,.*/,,' /run/facts.files | tr '\n' '\0' | xargs -0 -r sha256sum)
 }
+
+# Mounts sessions, each at /mnt/SESSION; together, for most of the time is Java's start.
+mount_all() { # SESSION...
+    for session; do start_mount "$session" "/mnt/$session"; done
+    for session; do
+        require "session $session is mounted" await_mount "$session" "/mnt/$session"
+    done
+}
+
+# The seed of a session's own contents.
+seed_of() { echo "0x$(echo "$1" | sha256sum | cut -c 1-8)"; }

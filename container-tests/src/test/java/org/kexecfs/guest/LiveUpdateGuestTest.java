@@ -51,8 +51,13 @@ class LiveUpdateGuestTest {
     }
 
     @TestFactory
-    Stream<DynamicTest> onlyPreparedSessionsComeBack() {
+    Stream<DynamicTest> severalSessionsSurviveAKexecTogether() {
         return GuestReport.of(guest.run("sessions"));
+    }
+
+    @TestFactory
+    Stream<DynamicTest> whatIsNotPreparedDoesNotComeBack() {
+        return GuestReport.of(guest.run("unprepared"));
     }
 
     @TestFactory
