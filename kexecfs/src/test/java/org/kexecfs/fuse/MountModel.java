@@ -521,10 +521,12 @@ final class MountModel {
         if (open == null) {
             return no(Errno.ENOENT);
         }
-        return open.thing.directory
-                ? "directory"
-                : links(open.thing) + " " + open.thing.content.bytes.length + " of "
-                        + Integer.toOctalString(open.thing.mode);
+        if (open.thing.directory) {
+            // libfuse 2 knows a directory by its name only.
+            return names.containsValue(open.thing) ? "directory" : no(Errno.ENOENT);
+        }
+        return links(open.thing) + " " + open.thing.content.bytes.length + " of "
+                + Integer.toOctalString(open.thing.mode);
     }
 
     // ---- transitions
