@@ -33,10 +33,14 @@ import org.kexecfs.session.State;
  * Any sequence of system calls, on a real mount and on a model of one: what each returns, what it leaves behind, and the
  * state are the same, in every state and through any number of updates.
  *
- * <p>The seed is printed; {@code -Dkexecfs.model.seed=N} repeats a run, {@code -Dkexecfs.model.operations=N} makes it
- * longer. What fails is made shorter before it is reported.
+ * <p>A build always tries the same sequences, so that it fails for what was changed. {@code -Dkexecfs.model.seed=random}
+ * tries new ones; the seed is printed, {@code -Dkexecfs.model.seed=N} repeats a run, and {@code
+ * -Dkexecfs.model.operations=N} makes it longer. What fails is made shorter before it is reported.
  */
 class MountModelTest {
+    /** Once found that libfuse 2 does not know a removed directory. */
+    private static final long BUILD_SEED = 8913137411559876973L;
+
     private static final int OPERATIONS = Integer.getInteger("kexecfs.model.operations", 12_000);
 
     /** Chance may need more, to have tried every operation in every state. */
@@ -647,7 +651,8 @@ class MountModelTest {
 
     @Test
     void aMountIsItsModel() {
-        long seed = Long.getLong("kexecfs.model.seed", new Random().nextLong());
+        String given = System.getProperty("kexecfs.model.seed", Long.toString(BUILD_SEED));
+        long seed = given.equals("random") ? new Random().nextLong() : Long.parseLong(given);
         System.out.println("MountModelTest: -Dkexecfs.model.seed=" + seed);
         Random random = new Random(seed);
         Coverage coverage = new Coverage();
