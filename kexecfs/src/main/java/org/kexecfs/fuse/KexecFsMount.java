@@ -8,12 +8,14 @@ import org.kexecfs.luo.EmulatedLiveUpdate;
 import org.kexecfs.luo.LiveUpdate;
 import org.kexecfs.mount.FuseMount;
 import org.kexecfs.mount.MountOptions;
+import org.kexecfs.mount.OwnedFiles;
 import org.kexecfs.mount.SessionLock;
 import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.Libc;
 import org.kexecfs.posix.ResourceLimits;
 import org.kexecfs.posix.Time;
 import org.kexecfs.posix.Tmpfs;
+import org.kexecfs.session.Host;
 import org.kexecfs.session.Session;
 import org.kexecfs.session.Settings;
 import org.slf4j.Logger;
@@ -80,8 +82,10 @@ public final class KexecFsMount implements AutoCloseable {
             resources.add(SessionLock.take(name, options, directory.toAbsolutePath()));
             FuseMount mount = resources.add(FuseMount.create(name, directory, options));
             Tmpfs memory = resources.add(Tmpfs.create(options.size(), options.inodes()));
+            OwnedFiles files = resources.add(OwnedFiles.open());
             try (Fd own = mount.attach()) {
-                Session session = resources.add(Session.open(luo, name, settings(options), memory::createFile));
+                Host host = new Host(memory::createFile, files);
+                Session session = resources.add(Session.open(luo, name, settings(options), host));
                 FuseChannel channel = serve(fuse, session, mount, own, options, resources);
                 log.info("session {} mounted at {}, {}, on {}", name, mount.directory(), session.state(), luo);
                 if (luo.emulated()) {

@@ -36,6 +36,10 @@ public final class Fd implements AutoCloseable {
     private static final int O_DIRECTORY = 0x10000;
     private static final int O_PATH = 0x200000;
     private static final int F_GETFL = 3;
+    private static final int F_OFD_SETLK = 37;
+    private static final short F_WRLCK = 1;
+    private static final short F_UNLCK = 2;
+    private static final int SIZE_OF_FLOCK = 32;
     private static final int F_DUPFD_CLOEXEC = 1030;
     private static final int F_ADD_SEALS = 1033;
     private static final int F_GET_SEALS = 1034;
@@ -307,6 +311,39 @@ public final class Fd implements AutoCloseable {
     /** flock(2), LOCK_EX, waiting for it; it goes with the last descriptor of this open file. */
     public void lock() {
         check(() -> C.flock(number(), LOCK_EX), () -> told("flock"));
+    }
+
+    /**
+     * Locks one byte for this open file, without waiting (fcntl(2), F_OFD_SETLK with F_WRLCK); the lock goes with its last
+     * descriptor. Again is nothing.
+     *
+     * @param offset 0 or more; there need be no such byte
+     * @return false if another open file has the lock
+     * @throws ErrnoException EBADF if it is not open for writing; ENOLCK
+     */
+    public boolean tryLockByte(long offset) {
+        try {
+            setLock(F_WRLCK, offset);
+            return true;
+        } catch (ErrnoException e) {
+            if (e.is(Errno.EAGAIN, Errno.EACCES)) {
+                return false;
+            }
+            throw e;
+        }
+    }
+
+    /** Ends {@link #tryLockByte}'s lock (fcntl(2), F_OFD_SETLK with F_UNLCK). */
+    public void unlockByte(long offset) {
+        setLock(F_UNLCK, offset);
+    }
+
+    private void setLock(short type, long offset) {
+        Pointer lock = allocate(SIZE_OF_FLOCK);
+        lock.putShort(0, type);
+        lock.putLong(8, offset);
+        lock.putLong(16, 1);
+        check(() -> C.fcntl(number(), F_OFD_SETLK, lock), () -> told("F_OFD_SETLK at " + offset));
     }
 
     /**

@@ -59,6 +59,8 @@ public interface Libc {
 
     int fcntl(int fd, int command, int argument);
 
+    int fcntl(int fd, int command, Pointer argument);
+
     int flock(int fd, int operation);
 
     int ioctl(int fd, long request, Pointer argument);

@@ -45,6 +45,7 @@ final class Entries implements AutoCloseable {
 
     private final Settings settings;
     private final Memory memory;
+    private final Ownership ownership;
     private final Tree tree;
     private final Map<Long, Entry> entries;
     private final Map<FileId, Long> tokens = new HashMap<>();
@@ -58,9 +59,10 @@ final class Entries implements AutoCloseable {
     /** A file that was opened: what it was then, and a descriptor of the caller's own. */
     record Opened(Node node, Fd file) {}
 
-    Entries(Recovery recovery, Settings settings, Memory memory) {
+    Entries(Recovery recovery, Settings settings, Host host) {
         this.settings = settings;
-        this.memory = memory;
+        this.memory = host.memory();
+        this.ownership = host.ownership();
         this.tree = recovery.tree();
         this.entries = recovery.entries();
         this.manifest = recovery.manifest();
@@ -193,10 +195,18 @@ final class Entries implements AutoCloseable {
 
     private Node add(EntryPath path, Node parent, Fd file, int mode, int uid, int gid, boolean readOnly) {
         Node node = newNode(parent, Kind.FILE, mode, uid, gid, readOnly);
-        commit(List.of(new Change.Put(node), new Change.Link(parent.token(), path.name(), node.token())));
-        Entry entry = Entry.file(node, file, Status.LINKED);
-        entries.put(node.token(), entry);
-        index(entry);
+        FileId id = file.status().id();
+        if (!ownership.take(id)) {
+            throw new ErrnoException(Errno.EBUSY, path + ": another session has this open file");
+        }
+        try {
+            commit(List.of(new Change.Put(node), new Change.Link(parent.token(), path.name(), node.token())));
+        } catch (RuntimeException e) {
+            ownership.release(id);
+            throw e;
+        }
+        entries.put(node.token(), Entry.file(node, file, Status.LINKED));
+        tokens.put(id, node.token());
         entries.get(parent.token()).touchContents();
         return node;
     }
@@ -325,7 +335,11 @@ final class Entries implements AutoCloseable {
     private void dropIfGone(long token) {
         if (tree.node(token).isEmpty()) {
             Entry entry = entries.remove(token);
-            entry.file().ifPresent(file -> tokens.remove(file.status().id()));
+            entry.file().ifPresent(file -> {
+                FileId id = file.status().id();
+                tokens.remove(id);
+                ownership.release(id);
+            });
             entry.close();
         } else {
             entries.get(token).touch();
@@ -475,7 +489,14 @@ final class Entries implements AutoCloseable {
     }
 
     private void index(Entry entry) {
-        entry.file().ifPresent(file -> tokens.put(file.status().id(), entry.token()));
+        entry.file().ifPresent(file -> {
+            FileId id = file.status().id();
+            tokens.put(id, entry.token());
+            if (!ownership.take(id)) {
+                // LUO gave it to us, so the other is wrong; and a restore does not fail for that.
+                log.warn("the file of token {} is in another session, too", entry.token());
+            }
+        });
     }
 
     /** Records changes, then makes them: a kill in between loses what nobody was told of. */

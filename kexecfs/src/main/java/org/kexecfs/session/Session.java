@@ -77,33 +77,33 @@ public final class Session implements AutoCloseable {
      * @param luo where it is preserved
      * @param name 1 to 63 bytes of UTF-8, no slash, no NUL, not {@code .} or {@code ..}
      * @param settings limits, and the root's owner and mode
-     * @param memory where new entries live
+     * @param host where new entries live, and who else has files
      * @throws ErrnoException EINVAL for the name; EEXIST if somebody else has a session of that name; EBUSY if the device
      *     was held by others for too long; ENOENT, EACCES and others of {@link LiveUpdate}. A LUO that fails with EIO leads
      *     to a session in {@link State#FAILED} instead
      */
-    public static Session open(LiveUpdate luo, String name, Settings settings, Memory memory) {
+    public static Session open(LiveUpdate luo, String name, Settings settings, Host host) {
         Preserved preserved = new Preserved(luo, name);
         try {
-            return open(preserved, name, settings, memory);
+            return open(preserved, name, settings, host);
         } catch (RuntimeException e) {
             preserved.close();
             throw e;
         }
     }
 
-    private static Session open(Preserved preserved, String name, Settings settings, Memory memory) {
+    private static Session open(Preserved preserved, String name, Settings settings, Host host) {
         try {
             Optional<LiveUpdateSession> incoming = preserved.retrieve();
             if (incoming.isPresent()) {
                 Optional<Recovery> recovery = recover(incoming.get(), name, settings);
                 if (recovery.isPresent()) {
-                    return restored(preserved, name, recovery.get(), settings, memory);
+                    return restored(preserved, name, recovery.get(), settings, host);
                 }
                 preserved.accept();
             }
             preserved.reserve();
-            Entries entries = new Entries(Recovery.fresh(name, settings), settings, memory);
+            Entries entries = new Entries(Recovery.fresh(name, settings), settings, host);
             return new Session(name, preserved, entries, State.NORMAL, "");
         } catch (ErrnoException e) {
             if (!e.is(Errno.EIO)) {
@@ -112,7 +112,7 @@ public final class Session implements AutoCloseable {
             String why =
                     "LUO does not work until the next reboot, for this kernel could not understand what the last one"
                             + " handed over; nothing could be restored: " + e.getMessage();
-            return restored(preserved, name, Recovery.lost(name, settings, why), settings, memory);
+            return restored(preserved, name, Recovery.lost(name, settings, why), settings, host);
         }
     }
 
@@ -126,9 +126,8 @@ public final class Session implements AutoCloseable {
         }
     }
 
-    private static Session restored(
-            Preserved preserved, String name, Recovery recovery, Settings settings, Memory memory) {
-        Entries entries = new Entries(recovery, settings, memory);
+    private static Session restored(Preserved preserved, String name, Recovery recovery, Settings settings, Host host) {
+        Entries entries = new Entries(recovery, settings, host);
         if (recovery.damage().isPresent()) {
             return new Session(
                     name, preserved, entries, State.FAILED, recovery.damage().get() + WHAT_TO_DO);

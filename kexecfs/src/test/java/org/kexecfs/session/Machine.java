@@ -44,7 +44,7 @@ final class Machine implements AutoCloseable {
 
     /** Opens the session; how it was left is known to LUO only. */
     Session open() {
-        session = Session.open(luo, NAME, settings, () -> Fd.memfd("entry"));
+        session = Session.open(luo, NAME, settings, Host.of(() -> Fd.memfd("entry")));
         return session;
     }
 

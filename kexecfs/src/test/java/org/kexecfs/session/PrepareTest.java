@@ -137,7 +137,8 @@ class PrepareTest {
     void aFileThatAnotherSessionHasPreservedIsBusy() {
         Fd shared = machine.memfd("shared");
         adopt(session, shared, "mine");
-        try (Session other = Session.open(machine.luo(), "other", Settings.of(0, 0), () -> Fd.memfd("entry"))) {
+        try (Session other =
+                Session.open(machine.luo(), "other", Settings.of(0, 0), Host.of(() -> Fd.memfd("entry")))) {
             adopt(other, shared, "theirs");
             other.prepare();
 
@@ -243,7 +244,9 @@ class PrepareTest {
             strings = {"", ".", "..", "a/b", "nul\0", "0123456789012345678901234567890123456789012345678901234567890123"
             })
     void aNameThatIsNoneIsRefused_andNothingIsLeft(String name) {
-        Fails.with(Errno.EINVAL, () -> Session.open(machine.luo(), name, Settings.of(0, 0), () -> Fd.memfd("entry")));
+        Fails.with(
+                Errno.EINVAL,
+                () -> Session.open(machine.luo(), name, Settings.of(0, 0), Host.of(() -> Fd.memfd("entry"))));
     }
 
     @Test

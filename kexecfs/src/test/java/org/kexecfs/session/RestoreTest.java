@@ -302,7 +302,8 @@ class RestoreTest {
         machine.luo().kexec();
         nothing.close();
 
-        try (Session fresh = Session.open(machine.luo(), "nothing", Settings.of(1, 2), () -> Fd.memfd("entry"))) {
+        try (Session fresh =
+                Session.open(machine.luo(), "nothing", Settings.of(1, 2), Host.of(() -> Fd.memfd("entry")))) {
             assertEquals(State.NORMAL, fresh.state());
             Fails.with(Errno.ENOENT, () -> machine.luo().retrieveSession("nothing"));
             touch(fresh, "a");
