@@ -8,7 +8,9 @@ import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -41,9 +43,14 @@ public final class MountTable {
         }
     }
 
-    /** Where a session is mounted first, that is: not as a bind mount. */
-    public static Optional<MountedSession> ofSession(String session) {
-        return read().stream().filter(m -> m.session().equals(session)).findFirst();
+    /**
+     * The filesystems of sessions of a name, each where it was mounted first, that is: not as a bind mount. There may be
+     * several: one of the device, one of each emulation, and those whose server died.
+     */
+    public static List<MountedSession> ofSession(String session) {
+        Map<Long, MountedSession> first = new LinkedHashMap<>();
+        read().stream().filter(m -> m.session().equals(session)).forEach(m -> first.putIfAbsent(m.device(), m));
+        return List.copyOf(first.values());
     }
 
     /**

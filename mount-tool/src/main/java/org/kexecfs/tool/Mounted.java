@@ -3,6 +3,7 @@ package org.kexecfs.tool;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Collectors;
 import org.kexecfs.mount.MountTable;
 import org.kexecfs.mount.MountTable.MountedSession;
 
@@ -13,7 +14,7 @@ final class Mounted {
     /**
      * The one mount that is meant: that of the session, or that at the directory.
      *
-     * @throws ToolException with {@link Exit#NOT_MOUNTED}
+     * @throws ToolException with {@link Exit#NOT_MOUNTED}, or with {@link Exit#USAGE} if several have the name
      */
     static MountedSession one(String sessionOrDirectory) {
         return find(sessionOrDirectory)
@@ -33,12 +34,24 @@ final class Mounted {
 
     private static Optional<MountedSession> find(String name) {
         if (!isPath(name)) {
-            Optional<MountedSession> session = MountTable.ofSession(name);
-            if (session.isPresent()) {
-                return session;
+            List<MountedSession> sessions = MountTable.ofSession(name);
+            if (sessions.size() > 1) {
+                throw new ToolException(Exit.USAGE, ambiguous(name, sessions));
+            }
+            if (!sessions.isEmpty()) {
+                return Optional.of(sessions.getFirst());
             }
         }
         return MountTable.at(Path.of(name));
+    }
+
+    private static String ambiguous(String name, List<MountedSession> sessions) {
+        return sessions.stream()
+                .map(session -> session.directory().toString())
+                .collect(Collectors.joining(
+                        ", ",
+                        name + ": several sessions of this name are mounted, at ",
+                        "; give the directory of the one that is meant"));
     }
 
     /** Whether it cannot be a session's name. */

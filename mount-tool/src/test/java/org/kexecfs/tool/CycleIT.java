@@ -96,11 +96,23 @@ class CycleIT {
     @Test
     void umountOfASessionTakesItsBindMountsToo() throws Exception {
         image.sh("mkdir bound && mount.kexecfs bind mnt -o emulate=luo && mount --bind mnt bound");
-        assertEquals(mount, MountTable.ofSession("bind").orElseThrow().directory());
+        assertEquals(mount, MountTable.ofSession("bind").getFirst().directory());
 
         image.sh("kexecfs umount bind");
 
         assertTrue(MountTable.ofSession("bind").isEmpty());
+    }
+
+    @Test
+    void aNameThatTwoSessionsHave_meansNeither() throws Exception {
+        image.sh("mkdir second && mount.kexecfs twin mnt -o emulate=luo && mount.kexecfs twin second -o emulate=luo2");
+
+        Image.Result result = image.run("kexecfs umount twin");
+
+        assertEquals(Exit.USAGE, result.exit(), result.output());
+        assertTrue(result.output().contains(mount + ", " + work.resolve("second")), result.output());
+        assertEquals(2, MountTable.ofSession("twin").size());
+        image.sh("kexecfs umount second/ && kexecfs umount twin");
     }
 
     @Test
