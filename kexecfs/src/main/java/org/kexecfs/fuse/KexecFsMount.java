@@ -1,64 +1,23 @@
 package org.kexecfs.fuse;
 
 import java.nio.file.Path;
-import java.time.Duration;
-import java.util.List;
-import org.kexecfs.luo.DeviceLiveUpdate;
-import org.kexecfs.luo.EmulatedLiveUpdate;
-import org.kexecfs.luo.LiveUpdate;
-import org.kexecfs.mount.FuseMount;
+import jnr.constants.platform.linux.Errno;
 import org.kexecfs.mount.MountOptions;
-import org.kexecfs.mount.OwnedFiles;
-import org.kexecfs.mount.SessionLock;
-import org.kexecfs.posix.Fd;
-import org.kexecfs.posix.Libc;
-import org.kexecfs.posix.ResourceLimits;
-import org.kexecfs.posix.Time;
-import org.kexecfs.posix.Tmpfs;
-import org.kexecfs.session.Host;
-import org.kexecfs.session.Session;
-import org.kexecfs.session.Settings;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
+import org.kexecfs.mount.MountPoint;
+import org.kexecfs.posix.ErrnoException;
 
 /**
- * A session, mounted and served.
+ * A session, mounted on a directory and served.
  *
- * <p>Life cycle: {@link #mount} takes the session's lock, makes the mount and attaches it, opens the session, which
- * restores what the kernel before left, and serves it. The session comes as late as that because a restored one cannot
- * be put back: LUO frees what it holds when it is closed, so nothing that can fail may follow. Whoever looks into the
- * mount meanwhile waits. The mount ends by umount(8) or {@link #close}; {@link #awaitUnmounted} returns then, and the
- * session has ended: LUO dropped what it held.
+ * <p>Life cycle: from {@link #mount} until umount(8), by whomever, or {@link #close}; {@link #awaitUnmounted} returns then.
  */
 public final class KexecFsMount implements AutoCloseable {
-    private static final Logger log = LoggerFactory.getLogger(KexecFsMount.class);
+    private final Path directory;
+    private final ServedMount served;
 
-    private static final int THREADS = 8;
-
-    /** How long the end of a mount that is out of sight is waited for. */
-    private static final Duration PATIENCE = Duration.ofSeconds(5);
-
-    /** Nothing is cached: every process may write to the memory, and `self` means another file to each caller. */
-    private static final List<String> LIBFUSE_OPTIONS = List.of(
-            "direct_io",
-            "hard_remove",
-            "use_ino",
-            "big_writes",
-            "attr_timeout=0",
-            "entry_timeout=0",
-            "negative_timeout=0",
-            "no_splice_read",
-            "no_splice_write",
-            "no_splice_move");
-
-    private final Resources resources;
-    private final FuseMount mount;
-    private final FuseChannel channel;
-
-    private KexecFsMount(Resources resources, FuseMount mount, FuseChannel channel) {
-        this.resources = resources;
-        this.mount = mount;
-        this.channel = channel;
+    private KexecFsMount(Path directory, ServedMount served) {
+        this.directory = directory;
+        this.served = served;
     }
 
     /**
@@ -66,111 +25,39 @@ public final class KexecFsMount implements AutoCloseable {
      *
      * @param name the session, 1 to 63 bytes of UTF-8, no slash, no NUL, not {@code .} or {@code ..}
      * @param directory the mount point
-     * @param options what {@code -o} says
+     * @param options what {@code -o} says; {@code private} is for a {@link PrivateMount}, and EINVAL here
      * @return when it is mounted
-     * @throws org.kexecfs.posix.ErrnoException EBUSY if the session is mounted already, or the device stayed busy; EINVAL for
+     * @throws ErrnoException EBUSY if the session is mounted already, or the device stayed busy; EINVAL for
      *     the name; ENOENT, ENOTDIR for the mount point; ENOENT, EACCES for the device, /dev/fuse or libfuse; EPERM without
      *     CAP_SYS_ADMIN; EEXIST if LUO has a session of that name that is somebody else's
      */
     public static KexecFsMount mount(String name, Path directory, MountOptions options) {
-        // An entry is an open file, and a restore must not fail for the lack of one.
-        ResourceLimits.raiseOpenFiles();
-        LibFuse fuse = LibFuse.load();
-        LiveUpdate luo = luo(options);
-        Resources resources = new Resources();
-        try {
-            resources.add(SessionLock.take(name, options, directory.toAbsolutePath()));
-            FuseMount mount = resources.add(FuseMount.create(name, directory, options));
-            Tmpfs memory = resources.add(Tmpfs.create(options.size(), options.inodes()));
-            OwnedFiles files = resources.add(OwnedFiles.open());
-            try (Fd own = mount.attach()) {
-                Host host = new Host(memory::createFile, files);
-                Session session = resources.add(Session.open(luo, name, settings(options), host));
-                FuseChannel channel = serve(fuse, session, mount, own, options, resources);
-                log.info("session {} mounted at {}, {}, on {}", name, mount.directory(), session.state(), luo);
-                if (luo.emulated()) {
-                    log.warn("session {}: {} is no LUO; what it keeps survives an emulated kexec only", name, luo);
-                }
-                return new KexecFsMount(resources, mount, channel);
-            } catch (RuntimeException e) {
-                mount.unmount();
-                throw e;
-            }
-        } catch (RuntimeException e) {
-            resources.close();
-            throw e;
+        if (options.nowhere()) {
+            throw new ErrnoException(Errno.EINVAL, "mount option private: such a mount is on no directory");
         }
-    }
-
-    private static LiveUpdate luo(MountOptions options) {
-        return options.emulate()
-                .<LiveUpdate>map(EmulatedLiveUpdate::new)
-                .orElseGet(() -> new DeviceLiveUpdate(options.device().toString()));
-    }
-
-    private static Settings settings(MountOptions options) {
-        return new Settings(
-                options.uid(),
-                options.gid(),
-                options.mode(),
-                Libc.C.geteuid(),
-                Libc.C.getegid(),
-                options.size(),
-                options.inodes());
-    }
-
-    private static FuseChannel serve(
-            LibFuse fuse, Session session, FuseMount mount, Fd own, MountOptions options, Resources resources) {
-        ControlAttributes control = new ControlAttributes(
-                options.controlUid().orElse(Libc.C.geteuid()),
-                options.controlGid().orElse(Libc.C.getegid()),
-                options.controlMode(),
-                Time.now());
-        StateWatch watch = new StateWatch(fuse);
-        Passthrough passthrough = new Passthrough(mount.device());
-        Rename2 rename2 = new Rename2();
-        SocketName socket = new SocketName();
-        Ioctls ioctls = new Ioctls(session, control, mount.views());
-        KexecFs filesystem = new KexecFs(fuse, session, control, watch, passthrough, rename2, ioctls, socket);
-        FuseChannel channel = resources.add(FuseChannel.start(
-                mount.device(),
-                filesystem.operations(),
-                new Completion(passthrough, rename2),
-                LIBFUSE_OPTIONS,
-                THREADS));
-        resources.add(filesystem);
-        session.onStateChange(watch::changed);
-        // Closed before the channel, which waits for the end of the filesystem.
-        resources.add(ControlSocket.start(session, mount.views(), socket, own));
-        return channel;
+        try (MountPoint point = MountPoint.open(directory)) {
+            return new KexecFsMount(point.directory(), ServedMount.start(name, point, options));
+        }
     }
 
     /** Where it is mounted. */
     public Path directory() {
-        return mount.directory();
+        return directory;
     }
 
     /** Waits until the mount has ended; the session has ended then, too. */
     public void awaitUnmounted() throws InterruptedException {
-        channel.awaitEnd();
-        resources.close();
+        served.awaitEnd();
     }
 
     /**
      * Unmounts, and ends the session. Again is nothing.
      *
-     * <p>Whoever has files open in the mount is waited for, but not for ever: after {@link #PATIENCE} this returns, and they
-     * are served until the process ends.
+     * <p>Whoever has files open in the mount is waited for, but not for ever: after a few seconds this returns, and they are
+     * served until the process ends.
      */
     @Override
     public void close() {
-        if (!channel.hasEnded()) {
-            mount.unmount();
-        }
-        if (channel.awaitEnd(PATIENCE)) {
-            resources.close();
-        } else {
-            log.warn("{}: files in it are still open; what they hold ends with this process", mount.directory());
-        }
+        served.close();
     }
 }

@@ -1,80 +1,37 @@
 package org.kexecfs.mount;
 
-import java.nio.file.Path;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
-import org.kexecfs.posix.FileStatus;
 import org.kexecfs.posix.FsContext;
 import org.kexecfs.posix.Libc;
-import org.kexecfs.posix.Mounts;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
-/** A FUSE mount, and the descriptor that its requests are read from. */
+/** A FUSE mount that is not attached anywhere yet, and the descriptor that its requests are read from. */
 public final class FuseMount implements AutoCloseable {
-    private static final Logger log = LoggerFactory.getLogger(FuseMount.class);
-
-    private final Path directory;
-    private final Fd mountPoint;
     private final Fd device;
-    private final Fd mount;
+    private final Fd root;
     private final long deviceNumber;
 
-    private FuseMount(Fd mountPoint, Fd device, Fd mount) {
-        this.directory = mountPoint.path();
-        this.mountPoint = mountPoint;
+    private FuseMount(Fd device, Fd root) {
         this.device = device;
-        this.mount = mount;
-        this.deviceNumber = mount.status().id().device();
+        this.root = root;
+        this.deviceNumber = root.status().id().device();
     }
 
     /**
      * Makes a mount that is nowhere yet.
      *
      * @param session shown as the mount's source
-     * @param directory where it will be attached
      * @param options what is the VFS's own of them
-     * @throws ErrnoException ENOENT, ENOTDIR for the directory; ENOENT, EACCES for /dev/fuse; EPERM without CAP_SYS_ADMIN
+     * @throws ErrnoException ENOENT, EACCES for /dev/fuse; EPERM without CAP_SYS_ADMIN
      */
-    public static FuseMount create(String session, Path directory, MountOptions options) {
-        detachDead(directory);
-        Fd mountPoint = openMountPoint(directory);
-        Fd device = null;
+    public static FuseMount create(String session, MountOptions options) {
+        Fd device = openDevice();
         try {
-            device = openDevice();
-            return new FuseMount(mountPoint, device, mount(session, device, options));
+            return new FuseMount(device, mount(session, device, options));
         } catch (RuntimeException e) {
-            mountPoint.close();
-            if (device != null) {
-                device.close();
-            }
+            device.close();
             throw e;
-        }
-    }
-
-    /** A mount whose server died is in the way, and nobody can use it: it goes. */
-    private static void detachDead(Path directory) {
-        try {
-            FileStatus.of(directory.toString());
-        } catch (ErrnoException e) {
-            if (e.is(Errno.ENOTCONN)) {
-                MountTable.at(directory).ifPresent(dead -> {
-                    log.warn(
-                            "{}: the mount of session {} has lost its server; it is detached",
-                            directory,
-                            dead.session());
-                    Mounts.detach(dead.directory());
-                });
-            }
-        }
-    }
-
-    private static Fd openMountPoint(Path directory) {
-        try {
-            return Fd.openDirectory(directory.toString());
-        } catch (ErrnoException e) {
-            throw new ErrnoException(e, "mount point " + directory);
         }
     }
 
@@ -110,14 +67,13 @@ public final class FuseMount implements AutoCloseable {
         }
     }
 
-    /** Where it will be attached, or was: the mount point's real path. */
-    public Path directory() {
-        return directory;
-    }
-
-    /** Where it is mounted, also by others. */
-    public MountViews views() {
-        return new MountViews(deviceNumber);
+    /**
+     * Where it is mounted, also by others.
+     *
+     * @param writableUnseen whether who sees no mount of it at all has one that is not read-only: a private one
+     */
+    public MountViews views(boolean writableUnseen) {
+        return new MountViews(deviceNumber, writableUnseen);
     }
 
     /** The descriptor that requests are read from; closed with this. */
@@ -125,39 +81,20 @@ public final class FuseMount implements AutoCloseable {
         return device;
     }
 
-    /**
-     * Attaches the mount: from here on it is seen.
-     *
-     * @return a second mount of the filesystem, which is nowhere: what we use of the filesystem through it does not keep the
-     *     first one busy, but does keep the filesystem
-     * @throws ErrnoException EINVAL, ELOOP, EPERM as move_mount(2)
-     */
-    public Fd attach() {
-        try {
-            Mounts.attach(mount, mountPoint);
-            return Mounts.duplicate(mount);
-        } catch (ErrnoException e) {
-            throw new ErrnoException(e, "mount point " + directory);
-        } finally {
-            // Our descriptors would keep the mount busy.
-            mount.close();
-            mountPoint.close();
-        }
+    /** The root directory, as a path: until the mount is attached it lasts as long as this, and duplicates of it, are open. */
+    public Fd root() {
+        return root;
     }
 
-    /** Takes the mount out of the hierarchy, if it is still where it was attached; its users finish what they do. */
-    public void unmount() {
-        if (MountTable.read().stream()
-                .anyMatch(m -> m.device() == deviceNumber && m.directory().equals(directory))) {
-            Mounts.detach(directory);
-        }
+    /** The filesystem's number, as in {@link org.kexecfs.posix.FileId}. */
+    long deviceNumber() {
+        return deviceNumber;
     }
 
     /** Closes the descriptors: what was not attached is gone, and what was is not served any more. */
     @Override
     public void close() {
-        mount.close();
-        mountPoint.close();
+        root.close();
         device.close();
     }
 }

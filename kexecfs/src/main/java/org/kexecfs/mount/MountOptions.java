@@ -27,6 +27,7 @@ import org.kexecfs.posix.ErrnoException;
  * @param inodes number of entries, 0 for no limit
  * @param readOnly {@code ro}
  * @param noexec {@code noexec}
+ * @param nowhere {@code private}: a mount in no mount table
  */
 public record MountOptions(
         Path device,
@@ -40,7 +41,8 @@ public record MountOptions(
         long size,
         long inodes,
         boolean readOnly,
-        boolean noexec) {
+        boolean noexec,
+        boolean nowhere) {
     private static final Path DEVICE = Path.of("/dev/liveupdate");
     private static final int CONTROL_MODE = 0200;
     private static final int PAGE = 4096;
@@ -116,7 +118,8 @@ public record MountOptions(
                     limit("size").orElse(memory() / 2),
                     limit("nr_inodes").orElse(memory() / 2 / PAGE),
                     flag("ro"),
-                    flag("noexec"));
+                    flag("noexec"),
+                    flag("private"));
             given.keySet().stream().sorted().findFirst().ifPresent(option -> {
                 throw invalid("unknown mount option " + option + "; kexecfs/doc/interface.md lists them");
             });

@@ -21,12 +21,15 @@ public final class MountViews {
     private static final Path PROC = Path.of("/proc");
 
     private final String device;
+    private final boolean writableUnseen;
 
     /**
      * @param device the filesystem's number, as in {@link org.kexecfs.posix.FileId}
+     * @param writableUnseen as for {@link FuseMount#views}
      */
-    MountViews(long device) {
+    MountViews(long device, boolean writableUnseen) {
         this.device = (device >>> 32) + ":" + (device & 0xffffffffL);
+        this.writableUnseen = writableUnseen;
     }
 
     /** Our own mount namespace's list of mounts: POLLPRI when it changes. */
@@ -72,13 +75,17 @@ public final class MountViews {
 
     /**
      * Returns if a process sees a mount of it that is not read-only: what was made read-only for a container is not to be
-     * changed from there through an open file or socket that cannot tell by which mount it was reached.
+     * changed from there through an open file or socket that cannot tell by which mount it was reached. Who sees none can
+     * only have a private mount.
      *
      * @param pid of a process or thread, in our PID namespace; 0 for one that it cannot see
      * @throws ErrnoException EROFS if it does not
      */
     public void requireWritableFor(int pid) {
-        if (pid == 0 || mounts(Integer.toString(pid)).noneMatch(MountViews::isWritable)) {
+        List<String[]> seen =
+                pid == 0 ? List.of() : mounts(Integer.toString(pid)).toList();
+        boolean writable = seen.isEmpty() ? writableUnseen : seen.stream().anyMatch(MountViews::isWritable);
+        if (!writable) {
             throw new ErrnoException(
                     Errno.EROFS, "the caller sees no mount of this session, or only such that are read-only");
         }

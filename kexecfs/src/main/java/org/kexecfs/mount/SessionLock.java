@@ -28,10 +28,10 @@ public final class SessionLock implements AutoCloseable {
      *
      * @param session its name
      * @param options tell the backend: a session of an emulation is another than the device's of the same name
-     * @param directory where it will be mounted
+     * @param place where it will be mounted, as {@link Place#told()}
      * @throws ErrnoException EINVAL for what is no name; EBUSY, with where it is mounted, if it is
      */
-    public static SessionLock take(String session, MountOptions options, Path directory) {
+    public static SessionLock take(String session, MountOptions options, String place) {
         // Before it becomes a path.
         String name = new SessionName(session).text();
         Path backend = options.emulate().orElseGet(RuntimeDirectory::path);
@@ -45,16 +45,14 @@ public final class SessionLock implements AutoCloseable {
                 file.close();
                 throw new ErrnoException(
                         Errno.EBUSY,
-                        "session " + session + " is mounted already, at "
+                        "session " + session + " is mounted already, "
                                 + new String(where, 0, length, StandardCharsets.UTF_8)
-                                + "; bind-mount that, or umount it first");
+                                + "; use that mount, or umount it first (a private one ends with its last descriptor)");
             }
             if (isAt(path, file)) {
                 file.truncate(0);
                 file.pwrite(
-                        Fd.utf8(directory + " by process "
-                                + ProcessHandle.current().pid()),
-                        0);
+                        Fd.utf8(place + " by process " + ProcessHandle.current().pid()), 0);
                 return new SessionLock(path, file);
             }
             // Whoever had it took the file away between our open and our lock.

@@ -10,6 +10,7 @@ import java.util.concurrent.TimeUnit;
 import jnr.ffi.Pointer;
 import org.kexecfs.mount.FuseMount;
 import org.kexecfs.mount.MountOptions;
+import org.kexecfs.mount.MountPoint;
 import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.FileStatus;
 import ru.serce.jnrfuse.struct.FileStat;
@@ -18,6 +19,7 @@ import ru.serce.jnrfuse.struct.FileStat;
 final class StuckMount implements AutoCloseable {
     private final CountDownLatch closing = new CountDownLatch(1);
     private final CountDownLatch released = new CountDownLatch(1);
+    private final MountPoint point;
     private final FuseMount mount;
     private final FuseChannel channel;
     private final Path directory;
@@ -26,8 +28,9 @@ final class StuckMount implements AutoCloseable {
     StuckMount(Path directory) throws java.io.IOException {
         this.directory = Files.createDirectory(directory);
         LibFuse.load();
-        mount = FuseMount.create("stuck", directory, MountOptions.parse("emulate=/nowhere"));
-        mount.attach().close();
+        mount = FuseMount.create("stuck", MountOptions.parse("emulate=/nowhere"));
+        point = MountPoint.open(directory);
+        point.attach(mount).ifPresent(Fd::close);
         FuseOperations o = new FuseOperations(LibFuse.runtime());
         o.getattr.set((path, status) -> getattr(path, status));
         o.open.set((path, file) -> 0);
@@ -80,7 +83,7 @@ final class StuckMount implements AutoCloseable {
         if (opened != null) {
             opened.close();
         }
-        mount.unmount();
+        point.detach(mount);
         channel.close();
         mount.close();
     }

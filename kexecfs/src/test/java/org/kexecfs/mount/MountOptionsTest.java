@@ -39,12 +39,13 @@ class MountOptionsTest {
         assertEquals(memory() / 2, options.size());
         assertFalse(options.readOnly());
         assertFalse(options.noexec());
+        assertFalse(options.nowhere());
     }
 
     @Test
     void allAtOnce() {
         MountOptions options = MountOptions.parse("device=/dev/other,preserve=prepare,size=1m,nr_inodes=10,uid=1,gid=2,"
-                + "mode=1777,control_uid=3,control_gid=4,control_mode=0660,ro,noexec");
+                + "mode=1777,control_uid=3,control_gid=4,control_mode=0660,ro,noexec,private");
 
         assertEquals(Path.of("/dev/other"), options.device());
         assertEquals(1 << 20, options.size());
@@ -57,6 +58,7 @@ class MountOptionsTest {
         assertEquals(0660, options.controlMode());
         assertTrue(options.readOnly());
         assertTrue(options.noexec());
+        assertTrue(options.nowhere());
     }
 
     @Test

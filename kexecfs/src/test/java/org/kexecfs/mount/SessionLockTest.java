@@ -25,7 +25,7 @@ import org.kexecfs.posix.ErrnoException;
 
 /** One mount of a session at a time. */
 class SessionLockTest {
-    private static final Path HERE = Path.of("/here");
+    private static final String HERE = "at /here";
 
     @TempDir
     private Path temporary;
@@ -58,8 +58,7 @@ class SessionLockTest {
     void theSecondIsBusy_andToldWhereTheFirstIs() {
         try (SessionLock first = SessionLock.take("vm", options, HERE)) {
             assertTrue(first != null);
-            ErrnoException e =
-                    assertThrows(ErrnoException.class, () -> SessionLock.take("vm", options, Path.of("/there")));
+            ErrnoException e = assertThrows(ErrnoException.class, () -> SessionLock.take("vm", options, "at /there"));
 
             assertEquals(Errno.EBUSY, e.errno());
             assertTrue(e.getMessage().contains("session vm"), e.getMessage());

@@ -1,0 +1,181 @@
+package org.kexecfs.fuse;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import org.kexecfs.luo.DeviceLiveUpdate;
+import org.kexecfs.luo.EmulatedLiveUpdate;
+import org.kexecfs.luo.LiveUpdate;
+import org.kexecfs.mount.FuseMount;
+import org.kexecfs.mount.MountOptions;
+import org.kexecfs.mount.MountViews;
+import org.kexecfs.mount.OwnedFiles;
+import org.kexecfs.mount.Place;
+import org.kexecfs.mount.SessionLock;
+import org.kexecfs.posix.Fd;
+import org.kexecfs.posix.Libc;
+import org.kexecfs.posix.ResourceLimits;
+import org.kexecfs.posix.Time;
+import org.kexecfs.posix.Tmpfs;
+import org.kexecfs.session.Host;
+import org.kexecfs.session.Session;
+import org.kexecfs.session.Settings;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A session on a mount, and who serves it, wherever the mount is.
+ *
+ * <p>Life cycle: {@link #start} takes the session's lock, makes the mount and attaches it, opens the session, which
+ * restores what the kernel before left, and serves it. The session comes as late as that because a restored one cannot
+ * be put back: LUO frees what it holds when it is closed, so nothing that can fail may follow. Whoever looks into the
+ * mount meanwhile waits. When nobody has the filesystem any more, mounted or open, the kernel says so: {@link #awaitEnd}
+ * returns then, and the session has ended: LUO dropped what it held.
+ */
+final class ServedMount implements AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(ServedMount.class);
+
+    private static final int THREADS = 8;
+
+    /** How long the end of a mount that is out of sight is waited for. */
+    private static final Duration PATIENCE = Duration.ofSeconds(5);
+
+    /** Nothing is cached: every process may write to the memory, and `self` means another file to each caller. */
+    private static final List<String> LIBFUSE_OPTIONS = List.of(
+            "direct_io",
+            "hard_remove",
+            "use_ino",
+            "big_writes",
+            "attr_timeout=0",
+            "entry_timeout=0",
+            "negative_timeout=0",
+            "no_splice_read",
+            "no_splice_write",
+            "no_splice_move");
+
+    private final Resources resources;
+    private final String name;
+    private final Place place;
+    private final FuseMount mount;
+    private final FuseChannel channel;
+
+    private ServedMount(Resources resources, String name, Place place, FuseMount mount, FuseChannel channel) {
+        this.resources = resources;
+        this.name = name;
+        this.place = place;
+        this.mount = mount;
+        this.channel = channel;
+    }
+
+    /** Mounts a session and serves it: see {@link KexecFsMount#mount}. */
+    static ServedMount start(String name, Place place, MountOptions options) {
+        // An entry is an open file, and a restore must not fail for the lack of one.
+        ResourceLimits.raiseOpenFiles();
+        LibFuse fuse = LibFuse.load();
+        LiveUpdate luo = luo(options);
+        Resources resources = new Resources();
+        try {
+            resources.add(SessionLock.take(name, options, place.told()));
+            FuseMount mount = resources.add(FuseMount.create(name, options));
+            Tmpfs memory = resources.add(Tmpfs.create(options.size(), options.inodes()));
+            OwnedFiles files = resources.add(OwnedFiles.open());
+            Optional<Fd> own = place.attach(mount);
+            try {
+                Host host = new Host(memory::createFile, files);
+                Session session = resources.add(Session.open(luo, name, settings(options), host));
+                FuseChannel channel = serve(fuse, session, mount, own, options, resources);
+                log.info("session {} mounted {}, {}, on {}", name, place.told(), session.state(), luo);
+                if (luo.emulated()) {
+                    log.warn("session {}: {} is no LUO; what it keeps survives an emulated kexec only", name, luo);
+                }
+                return new ServedMount(resources, name, place, mount, channel);
+            } catch (RuntimeException e) {
+                place.detach(mount);
+                throw e;
+            } finally {
+                own.ifPresent(Fd::close);
+            }
+        } catch (RuntimeException e) {
+            resources.close();
+            throw e;
+        }
+    }
+
+    private static LiveUpdate luo(MountOptions options) {
+        return options.emulate()
+                .<LiveUpdate>map(EmulatedLiveUpdate::new)
+                .orElseGet(() -> new DeviceLiveUpdate(options.device().toString()));
+    }
+
+    private static Settings settings(MountOptions options) {
+        return new Settings(
+                options.uid(),
+                options.gid(),
+                options.mode(),
+                Libc.C.geteuid(),
+                Libc.C.getegid(),
+                options.size(),
+                options.inodes());
+    }
+
+    private static FuseChannel serve(
+            LibFuse fuse,
+            Session session,
+            FuseMount mount,
+            Optional<Fd> own,
+            MountOptions options,
+            Resources resources) {
+        ControlAttributes control = new ControlAttributes(
+                options.controlUid().orElse(Libc.C.geteuid()),
+                options.controlGid().orElse(Libc.C.getegid()),
+                options.controlMode(),
+                Time.now());
+        StateWatch watch = new StateWatch(fuse);
+        Passthrough passthrough = new Passthrough(mount.device());
+        Rename2 rename2 = new Rename2();
+        SocketName socket = new SocketName();
+        MountViews views = mount.views(own.isEmpty() && !options.readOnly());
+        Ioctls ioctls = new Ioctls(session, control, views);
+        KexecFs filesystem = new KexecFs(fuse, session, control, watch, passthrough, rename2, ioctls, socket);
+        FuseChannel channel = resources.add(FuseChannel.start(
+                mount.device(),
+                filesystem.operations(),
+                new Completion(passthrough, rename2),
+                LIBFUSE_OPTIONS,
+                THREADS));
+        resources.add(filesystem);
+        session.onStateChange(watch::changed);
+        // Closed before the channel, which waits for the end of the filesystem.
+        own.ifPresent(root -> resources.add(ControlSocket.start(session, views, socket, root)));
+        return channel;
+    }
+
+    /** The mount's root directory. */
+    Fd root() {
+        return mount.root();
+    }
+
+    /** Waits until the mount has ended; the session has ended then, too. */
+    void awaitEnd() throws InterruptedException {
+        channel.awaitEnd();
+        resources.close();
+    }
+
+    /**
+     * Takes the mount away, and ends the session. Again is nothing.
+     *
+     * <p>Whoever has files open in the mount is waited for, but not for ever: after {@link #PATIENCE} this returns, and they
+     * are served until the process ends.
+     */
+    @Override
+    public void close() {
+        if (!channel.hasEnded()) {
+            place.detach(mount);
+        }
+        if (channel.awaitEnd(PATIENCE)) {
+            resources.close();
+        } else {
+            log.warn("session {}: files in it are still open; what they hold ends with this process", name);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+package org.kexecfs.mount;
+
+import java.nio.file.Path;
+import java.util.Optional;
+import jnr.constants.platform.linux.Errno;
+import org.kexecfs.posix.ErrnoException;
+import org.kexecfs.posix.Fd;
+import org.kexecfs.posix.FileStatus;
+import org.kexecfs.posix.Mounts;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** A directory to mount on, held open: what it is cannot change between its check and the mount. */
+public final class MountPoint implements Place, AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(MountPoint.class);
+
+    private final Path directory;
+    private final Fd open;
+
+    private MountPoint(Fd open) {
+        this.directory = open.path();
+        this.open = open;
+    }
+
+    /**
+     * Opens it.
+     *
+     * @param directory any path of it; a symbolic link is followed now, and never again
+     * @throws ErrnoException ENOENT, ENOTDIR, EACCES
+     */
+    public static MountPoint open(Path directory) {
+        detachDead(directory);
+        try {
+            return new MountPoint(Fd.openDirectory(directory.toString()));
+        } catch (ErrnoException e) {
+            throw new ErrnoException(e, "mount point " + directory);
+        }
+    }
+
+    /** A mount whose server died is in the way, and nobody can use it: it goes. */
+    private static void detachDead(Path directory) {
+        try {
+            FileStatus.of(directory.toString());
+        } catch (ErrnoException e) {
+            if (e.is(Errno.ENOTCONN)) {
+                MountTable.at(directory).ifPresent(dead -> {
+                    log.warn(
+                            "{}: the mount of session {} has lost its server; it is detached",
+                            directory,
+                            dead.session());
+                    Mounts.detach(dead.directory());
+                });
+            }
+        }
+    }
+
+    /** Its real path, as it was when it was opened. */
+    public Path directory() {
+        return directory;
+    }
+
+    @Override
+    public String told() {
+        return "at " + directory;
+    }
+
+    /** Attaches the mount. Our descriptors would keep it busy: that of the mount's root is closed, as this is. */
+    @Override
+    public Optional<Fd> attach(FuseMount mount) {
+        try (Fd root = mount.root()) {
+            Mounts.attach(root, open);
+            return Optional.of(Mounts.duplicate(root));
+        } catch (ErrnoException e) {
+            throw new ErrnoException(e, "mount point " + directory);
+        } finally {
+            close();
+        }
+    }
+
+    @Override
+    public void detach(FuseMount mount) {
+        if (MountTable.read().stream()
+                .anyMatch(
+                        m -> m.device() == mount.deviceNumber() && m.directory().equals(directory))) {
+            Mounts.detach(directory);
+        }
+    }
+
+    /** Lets the directory go; the path stays known. */
+    @Override
+    public void close() {
+        open.close();
+    }
+}

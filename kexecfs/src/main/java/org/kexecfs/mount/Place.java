@@ -1,0 +1,24 @@
+package org.kexecfs.mount;
+
+import java.util.Optional;
+import org.kexecfs.posix.ErrnoException;
+import org.kexecfs.posix.Fd;
+
+/** Where a mount is to be. */
+public sealed interface Place permits MountPoint, Nowhere {
+    /** How the session is mounted, for whoever wants to mount it again: {@code at DIRECTORY}. */
+    String told();
+
+    /**
+     * Attaches a mount: from here on it is seen, by those who can see it here at all.
+     *
+     * @param mount not attached anywhere yet
+     * @return a second mount of the filesystem, which is nowhere: what we use of the filesystem through it does not keep the
+     *     first one busy, but does keep the filesystem. Empty where nothing of ours may keep it
+     * @throws ErrnoException EINVAL, ELOOP, EPERM as move_mount(2)
+     */
+    Optional<Fd> attach(FuseMount mount);
+
+    /** Takes the mount away again, if it is still where it was attached; its users finish what they do. */
+    void detach(FuseMount mount);
+}
