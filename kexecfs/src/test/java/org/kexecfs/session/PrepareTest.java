@@ -7,6 +7,7 @@ import static org.kexecfs.session.Machine.adopt;
 import static org.kexecfs.session.Machine.mkdir;
 import static org.kexecfs.session.Machine.path;
 import static org.kexecfs.session.Machine.put;
+import static org.kexecfs.session.Machine.read;
 import static org.kexecfs.session.Machine.status;
 
 import java.nio.file.Path;
@@ -61,6 +62,23 @@ class PrepareTest {
 
         assertEquals(Set.of(0L), machine.luo().held());
         assertEquals(State.UPDATED, machine.kexec().state());
+    }
+
+    @Test
+    void whenAKexecFails_theSessionIsStillPrepared() {
+        Fd memfd = machine.memfd("four");
+        adopt(session, memfd, "file");
+        session.prepare();
+        // The kernel would not let it; the emulation notices when it freezes.
+        memfd.truncate(5);
+
+        Fails.with(Errno.EPERM, machine.luo()::kexec);
+
+        assertEquals(State.PREPARED, session.state());
+        assertEquals("preserved", status(session, "file"));
+        assertEquals(Set.of(0L, token("file")), machine.luo().held());
+        memfd.truncate(4);
+        assertEquals("four", read(machine.kexec(), "file"));
     }
 
     @ParameterizedTest

@@ -69,8 +69,9 @@ final class TestLuo implements LiveUpdate {
     }
 
     EmulatedLiveUpdate.Kexec kexec() {
+        EmulatedLiveUpdate.Kexec kexec = emulation.kexec();
         held.clear();
-        return emulation.kexec();
+        return kexec;
     }
 
     @Override
