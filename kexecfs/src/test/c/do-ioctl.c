@@ -45,6 +45,7 @@ int main(int argc, char **argv)
 {
 	struct kexecfs_ioc_preserve preserve = { .size = sizeof(preserve), .fd = 3, .name = "by-ioctl" };
 	struct kexecfs_ioc_finish finish = { .size = sizeof(finish) };
+	struct kexecfs_ioc_finish strict = { .size = sizeof(strict), .flags = KEXECFS_FINISH_STRICT };
 	struct kexecfs_ioc_get_state state = { 0 };
 	struct kexecfs_ioc_get_info info = { 0 };
 	int fd, result = -1;
@@ -68,6 +69,8 @@ int main(int argc, char **argv)
 		result = ioctl(fd, KEXECFS_IOC_CANCEL);
 	else if (!strcmp(argv[1], "finish"))
 		result = ioctl(fd, KEXECFS_IOC_FINISH, &finish);
+	else if (!strcmp(argv[1], "strict"))
+		result = ioctl(fd, KEXECFS_IOC_FINISH, &strict);
 	else if (!strcmp(argv[1], "state"))
 		result = ioctl(fd, KEXECFS_IOC_GET_STATE, &state);
 	else if (!strcmp(argv[1], "info"))

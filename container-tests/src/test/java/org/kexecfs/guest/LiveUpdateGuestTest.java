@@ -66,6 +66,11 @@ class LiveUpdateGuestTest {
     }
 
     @TestFactory
+    Stream<DynamicTest> allWaysInAndOutWorkOnBothSidesOfAKexec() {
+        return GuestReport.of(guest.run("ways"));
+    }
+
+    @TestFactory
     Stream<DynamicTest> aKernelThatUnderstandsNothingIsToldOf() {
         return GuestReport.of(guest.run("failed"));
     }
