@@ -35,6 +35,7 @@ public final class Fd implements AutoCloseable {
 
     private static final int O_DIRECTORY = 0x10000;
     private static final int O_PATH = 0x200000;
+    private static final int F_SETFD = 2;
     private static final int F_GETFL = 3;
     private static final int F_OFD_SETLK = 37;
     private static final short F_WRLCK = 1;
@@ -43,6 +44,7 @@ public final class Fd implements AutoCloseable {
     private static final int F_DUPFD_CLOEXEC = 1030;
     private static final int F_ADD_SEALS = 1033;
     private static final int F_GET_SEALS = 1034;
+    private static final int FD_CLOEXEC = 1;
     private static final int EFD_CLOEXEC = 0x80000;
     private static final int MFD_CLOEXEC = 1;
     private static final int MFD_ALLOW_SEALING = 2;
@@ -66,6 +68,16 @@ public final class Fd implements AutoCloseable {
     /** Takes over a descriptor that a system call has just returned. */
     public static Fd own(int number) {
         return new Fd(number);
+    }
+
+    /**
+     * Takes over a descriptor that this process was started with; its children will not have it (fcntl(2), FD_CLOEXEC).
+     *
+     * @throws ErrnoException EBADF if there is none of that number
+     */
+    public static Fd inherit(int number) {
+        check(() -> C.fcntl(number, F_SETFD, FD_CLOEXEC), () -> "fd " + number + ", inherited");
+        return own(number);
     }
 
     /**
@@ -107,6 +119,22 @@ public final class Fd implements AutoCloseable {
 
     private static Fd memfd(String name, int flags) {
         return own(check(() -> C.memfd_create(name, flags), () -> "memfd_create(" + name + ")"));
+    }
+
+    /** The two ends of a pipe (pipe2(2)): {@code read} is at its end once no {@code write} is open anywhere. */
+    public record Pipe(Fd read, Fd write) implements AutoCloseable {
+        @Override
+        public void close() {
+            read.close();
+            write.close();
+        }
+    }
+
+    /** pipe2(2): EMFILE, ENFILE. */
+    public static Pipe pipe() {
+        Pointer ends = allocate(8);
+        check(() -> C.pipe2(ends, O_CLOEXEC), () -> "pipe2");
+        return new Pipe(own(ends.getInt(0)), own(ends.getInt(4)));
     }
 
     /** An event that {@link #signal} makes poll(2) see (eventfd(2)). */

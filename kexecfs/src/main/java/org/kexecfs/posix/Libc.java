@@ -132,6 +132,12 @@ public interface Libc {
 
     int fchmod(int fd, @mode_t int mode);
 
+    int pipe2(Pointer ends, int flags);
+
+    int setsid();
+
+    Pointer signal(int number, @size_t long handler);
+
     int geteuid();
 
     int getegid();

@@ -53,13 +53,13 @@ public final class Messages {
      * The next message.
      *
      * @return empty if there is none now, and the socket does not wait
-     * @throws ErrnoException EPIPE if the other side has closed; ECONNRESET
+     * @throws ErrnoException EPIPE if the other side has closed, and all that it sent was received
      */
     public Optional<Message> receive(Fd socket) {
         prepare(longest, SIZE_OF_CONTROL);
         long length;
         try {
-            length = checkLong(() -> C.recvmsg(socket.number(), memory, MSG_CMSG_CLOEXEC), () -> "recvmsg");
+            length = receiveInto(socket);
         } catch (ErrnoException e) {
             if (e.is(Errno.EAGAIN)) {
                 return Optional.empty();
@@ -73,6 +73,18 @@ public final class Messages {
         byte[] bytes = new byte[(int) length];
         memory.get(DATA, bytes, 0, bytes.length);
         return Optional.of(new Message(bytes, files, (memory.getInt(48) & (MSG_TRUNC | MSG_CTRUNC)) == 0));
+    }
+
+    private long receiveInto(Fd socket) {
+        try {
+            return checkLong(() -> C.recvmsg(socket.number(), memory, MSG_CMSG_CLOEXEC), () -> "recvmsg");
+        } catch (ErrnoException e) {
+            if (!e.is(Errno.ECONNRESET)) {
+                throw e;
+            }
+            // Told once: it closed without having read all of ours. What it said before that is still to come.
+            return checkLong(() -> C.recvmsg(socket.number(), memory, MSG_CMSG_CLOEXEC), () -> "recvmsg");
+        }
     }
 
     private List<Fd> files() {

@@ -11,6 +11,7 @@ import jnr.ffi.Pointer;
 public final class Poll {
     public static final int POLLIN = 0x01;
     public static final int POLLPRI = 0x02;
+    public static final int POLLOUT = 0x04;
 
     /** Waits for ever. */
     public static final int FOREVER = -1;

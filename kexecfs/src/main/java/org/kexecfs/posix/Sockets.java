@@ -10,9 +10,10 @@ import java.util.Set;
 import jnr.constants.platform.linux.Errno;
 import jnr.ffi.Pointer;
 
-/** Unix domain sockets of whole messages (unix(7), SOCK_SEQPACKET). What is said over them is in {@link Messages}. */
+/** Unix domain sockets of whole messages (unix(7)). What is said over them is in {@link Messages}. */
 public final class Sockets {
     private static final int AF_UNIX = 1;
+    private static final int SOCK_DGRAM = 2;
     private static final int SOCK_SEQPACKET = 5;
     private static final int SOCK_NONBLOCK = 0x800;
     private static final int SOCK_CLOEXEC = 0x80000;
@@ -36,7 +37,7 @@ public final class Sockets {
      * @throws ErrnoException ENAMETOOLONG; EADDRINUSE if the name is there; ENOENT, EACCES, EROFS and others of mknod(2)
      */
     public static Fd listen(String path, int backlog) {
-        Fd socket = create(SOCK_NONBLOCK);
+        Fd socket = create(SOCK_SEQPACKET | SOCK_NONBLOCK);
         try {
             Pointer address = address(path);
             check(() -> C.bind(socket.number(), address, SIZE_OF_ADDRESS), () -> "bind(" + path + ")");
@@ -54,10 +55,32 @@ public final class Sockets {
      * @throws ErrnoException ECONNREFUSED if nobody listens; ENOENT, EACCES, ENAMETOOLONG
      */
     public static Fd connect(String path) {
-        Fd socket = create(0);
+        return connect(SOCK_SEQPACKET, path, address(path), SIZE_OF_ADDRESS);
+    }
+
+    /**
+     * A socket whose datagrams go to the one at an address (SOCK_DGRAM).
+     *
+     * @param address a path, or, after an {@code @}, a name in the abstract namespace
+     * @throws ErrnoException as {@link #connect}; EINVAL if it is neither
+     */
+    public static Fd connectDatagram(String address) {
+        boolean inNamespace = address.startsWith("@");
+        if (!inNamespace && !address.startsWith("/")) {
+            throw new ErrnoException(Errno.EINVAL, "'" + address + "' is no socket's address that we know");
+        }
+        Pointer bytes = address(address);
+        if (!inNamespace) {
+            return connect(SOCK_DGRAM, address, bytes, SIZE_OF_ADDRESS);
+        }
+        bytes.putByte(2, (byte) 0);
+        return connect(SOCK_DGRAM, address, bytes, 2 + Fd.utf8(address).length);
+    }
+
+    private static Fd connect(int type, String told, Pointer address, int length) {
+        Fd socket = create(type);
         try {
-            Pointer address = address(path);
-            check(() -> C.connect(socket.number(), address, SIZE_OF_ADDRESS), () -> "connect(" + path + ")");
+            check(() -> C.connect(socket.number(), address, length), () -> "connect(" + told + ")");
             return socket;
         } catch (RuntimeException e) {
             socket.close();
@@ -65,8 +88,8 @@ public final class Sockets {
         }
     }
 
-    private static Fd create(int flags) {
-        return Fd.own(check(() -> C.socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0), () -> "socket"));
+    private static Fd create(int type) {
+        return Fd.own(check(() -> C.socket(AF_UNIX, type | SOCK_CLOEXEC, 0), () -> "socket"));
     }
 
     private static Pointer address(String path) {

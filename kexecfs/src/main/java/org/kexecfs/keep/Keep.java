@@ -1,0 +1,74 @@
+package org.kexecfs.keep;
+
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Optional;
+import org.kexecfs.posix.ErrnoException;
+import org.kexecfs.posix.Fd;
+
+/**
+ * Holds descriptors of this process, which can so outlive it: whoever is started in its place finds them.
+ *
+ * <p>Its life:
+ *
+ * <ol>
+ *   <li>{@link #open} finds the keeper there is, or starts one, and {@link #found} is what the process before left there.
+ *   <li>{@link #park} and {@link #release}, as descriptors come and go.
+ *   <li>This process ends, in whatever way: what is parked stays so. A process keeper that holds nothing ends, too.
+ * </ol>
+ *
+ * <p>Unhappy ends: a keeper that dies is replaced, and all that is parked is parked there again; only if both
+ * processes die at once is anything lost. Safe for use by several threads; they wait for each other.
+ */
+public interface Keep extends AutoCloseable {
+    /** Bytes that a name may have. */
+    int LONGEST_NAME = 255;
+
+    /**
+     * The keep of this process: systemd's fd store, if we are a unit that has one, else a process of our own.
+     *
+     * @param directory where a process keeper has its socket; made if need be, and ours alone. One daemon uses it at a time
+     * @throws ErrnoException EBUSY if another daemon has this keeper; EPERM if it is not ours; EIO if it cannot be started
+     */
+    static Keep open(Path directory) {
+        Optional<Keep> systemd = SystemdKeep.ofUnit(System.getenv());
+        return systemd.orElseGet(() -> new ProcessKeep(directory, KeeperCommand.ofThisJvm(directory)));
+    }
+
+    /** Nobody: what this process holds ends with it. */
+    static Keep none() {
+        return NoKeep.INSTANCE;
+    }
+
+    /**
+     * What was parked when this process began, and was not released since.
+     *
+     * @return by name; the caller's to close, each after its {@link #release}
+     */
+    Map<String, Fd> found();
+
+    /**
+     * Has descriptors held. When it returns, they outlive a kill of this process. {@code file} is the keep's to use until it
+     * is released: close it after that.
+     *
+     * @param files by name: 1 to {@value #LONGEST_NAME} printable characters of ASCII, no {@code :}; none that is in use
+     * @throws ErrnoException EMFILE if the keeper may not hold more; EIO if it cannot be reached, nor started; EINVAL for a
+     *     name
+     */
+    void park(Map<String, Fd> files);
+
+    /** {@link #park(Map)} of one. */
+    default void park(String name, Fd file) {
+        park(Map.of(name, file));
+    }
+
+    /** Has a descriptor held no longer, soon: {@link #settle} waits for it. Nothing, if there is none of that name. */
+    void release(String name);
+
+    /** Returns when all that was released before is closed, as far as it is the keeper's. */
+    void settle();
+
+    /** Lets go of the keeper, which holds what is parked. */
+    @Override
+    void close();
+}

@@ -1,0 +1,230 @@
+package org.kexecfs.keep;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import jnr.constants.platform.linux.Errno;
+import org.kexecfs.posix.ErrnoException;
+import org.kexecfs.posix.Fd;
+import org.kexecfs.posix.Messages;
+import org.kexecfs.posix.OwnProcess;
+import org.kexecfs.posix.Peer;
+import org.kexecfs.posix.Poll;
+import org.kexecfs.posix.ResourceLimits;
+import org.kexecfs.posix.Sockets;
+
+/**
+ * A process that does nothing but hold descriptors for a daemon, and hand them back to the next. doc/keeper.md says what is
+ * spoken over its socket.
+ *
+ * <p>Its life:
+ *
+ * <ol>
+ *   <li>A daemon that finds no keeper starts one ({@link #main}). It leaves the daemon's session and process group, binds
+ *       its socket, and says {@value #READY}.
+ *   <li>It serves one daemon at a time, which must be as mighty as it is ({@link Trust}); others are told so.
+ *   <li>The daemon ends, in whatever way. What it sent before is taken in still. Then, if nothing is held, the keeper ends;
+ *       otherwise it waits for the next daemon, for as long as it takes.
+ * </ol>
+ *
+ * <p>Only SIGKILL ends it before: signals that end a daemon, or a shutdown, must not cost what it holds.
+ */
+public final class Keeper implements AutoCloseable {
+    /** What it says on its standard output once it can be connected to. */
+    static final String READY = "ready";
+
+    /** What it says if another has its place. Anything else is why it cannot run. */
+    static final String TAKEN = "taken";
+
+    private static final String LOCK = "keeper.lock";
+    private static final String SOCKET = "keeper.sock";
+    private static final int BACKLOG = 16;
+
+    /** Milliseconds until a keeper to which nobody came gives up. */
+    private static final int PATIENCE = 30_000;
+
+    /** Descriptors that it needs for itself, and to spare. */
+    private static final int OWN_FILES = 64;
+
+    private final Fd lock;
+    private final Fd listener;
+    private final long most;
+    private final Messages messages = new Messages(Said.LONGEST);
+    private final Map<String, Fd> held = new LinkedHashMap<>();
+
+    /** The connection of the daemon that is served; null if there is none. */
+    private Fd daemon;
+
+    private boolean served;
+
+    private Keeper(Fd lock, Fd listener, long most) {
+        this.lock = lock;
+        this.listener = listener;
+        this.most = most;
+    }
+
+    /**
+     * A keeper that can be connected to, and is to {@link #run}.
+     *
+     * @param directory where its socket is to be; there, and its owner's alone
+     * @param most descriptors that it may hold
+     * @throws ErrnoException EBUSY if there is one; ENOSPC, EACCES for the directory
+     */
+    static Keeper listen(Path directory, long most) {
+        Fd lock = Fd.open(directory.resolve(LOCK).toString(), Fd.O_RDWR | Fd.O_CREAT, 0600);
+        try {
+            if (!lock.tryLock()) {
+                throw new ErrnoException(Errno.EBUSY, "there is a keeper in " + directory);
+            }
+            // Nobody listens there: who does has the lock.
+            Files.deleteIfExists(socket(directory));
+            return new Keeper(lock, Sockets.listen(socket(directory).toString(), BACKLOG), most);
+        } catch (IOException e) {
+            lock.close();
+            throw new ErrnoException(Errno.EACCES, directory + ": " + e.getMessage());
+        } catch (RuntimeException e) {
+            lock.close();
+            throw e;
+        }
+    }
+
+    static Path socket(Path directory) {
+        return directory.resolve(SOCKET);
+    }
+
+    /** The program: {@code DIR}. */
+    public static void main(String[] arguments) {
+        try {
+            OwnProcess.leaveSession();
+            List.of(OwnProcess.SIGHUP, OwnProcess.SIGINT, OwnProcess.SIGTERM).forEach(OwnProcess::ignore);
+            long most = ResourceLimits.raiseOpenFiles() - OWN_FILES;
+            try (Keeper keeper = listen(Path.of(arguments[0]), most)) {
+                System.out.println(READY);
+                // Whoever waits for the daemon's output must not wait for us.
+                System.out.close();
+                System.err.close();
+                keeper.run();
+            }
+        } catch (ErrnoException e) {
+            System.out.println(e.is(Errno.EBUSY) ? TAKEN : e.getMessage());
+        }
+    }
+
+    /** Serves daemons, one after the other, until there is none and nothing is held. */
+    void run() {
+        while (daemon != null || !served || !held.isEmpty()) {
+            List<Fd> ready = daemon == null
+                    ? Poll.await(List.of(wanted(listener)), served ? Poll.FOREVER : PATIENCE)
+                    : Poll.await(List.of(wanted(daemon), wanted(listener)), Poll.FOREVER);
+            if (ready.isEmpty()) {
+                return;
+            }
+            // Its end may be what is next to be heard of a daemon, and then another is welcome.
+            if (ready.getFirst().equals(daemon)) {
+                hear();
+            } else {
+                Sockets.accept(listener).ifPresent(this::admit);
+            }
+        }
+    }
+
+    private static Poll.Wanted wanted(Fd fd) {
+        return new Poll.Wanted(fd, Poll.POLLIN);
+    }
+
+    private void admit(Fd connection) {
+        try (Peer peer = Sockets.peer(connection)) {
+            Optional<String> refusal = Trust.refusal(peer);
+            if (refusal.isEmpty() && daemon == null) {
+                daemon = connection;
+                served = true;
+                return;
+            }
+            answer(
+                    connection,
+                    refusal.map(why -> Said.of(Said.Word.REFUSED, why))
+                            .orElse(Said.of(Said.Word.BUSY, "another daemon is served")),
+                    Optional.empty());
+        } catch (ErrnoException e) {
+            // It has gone already.
+        }
+        connection.close();
+    }
+
+    /** Takes in all that the daemon has said until now. */
+    private void hear() {
+        try {
+            while (true) {
+                Optional<Messages.Message> message = messages.receive(daemon);
+                if (message.isEmpty()) {
+                    return;
+                }
+                take(message.get());
+            }
+        } catch (ErrnoException e) {
+            daemon.close();
+            daemon = null;
+        }
+    }
+
+    private void take(Messages.Message message) {
+        Said said = message.whole() || message.files().isEmpty()
+                ? Said.read(message.bytes()).orElse(null)
+                : null;
+        if (said == null || message.files().size() > 1) {
+            message.files().forEach(Fd::close);
+            throw new ErrnoException(Errno.EPROTO, "a message that is none");
+        }
+        Optional<Fd> file = message.files().stream().findFirst();
+        if (said.word() != Said.Word.PARK) {
+            file.ifPresent(Fd::close);
+        }
+        switch (said.word()) {
+            case HELLO -> tellAll();
+            case PARK ->
+                file.ifPresentOrElse(
+                        fd -> close(held.put(said.about(), fd)),
+                        () -> answer(daemon, Said.of(Said.Word.LOST, said.about()), Optional.empty()));
+            case RELEASE -> close(held.remove(said.about()));
+            case SYNC -> answer(daemon, Said.of(Said.Word.SYNCED, said.about()), Optional.empty());
+            default -> throw new ErrnoException(Errno.EPROTO, "a keeper's word, said to it");
+        }
+    }
+
+    private void tellAll() {
+        answer(daemon, Said.of(Said.Word.HOLDS, held.size() + " " + most), Optional.empty());
+        held.forEach((name, file) -> answer(daemon, Said.of(Said.Word.FILE, name), Optional.of(file)));
+    }
+
+    private void answer(Fd connection, Said said, Optional<Fd> file) {
+        while (true) {
+            try {
+                messages.send(connection, said.bytes(), file);
+                return;
+            } catch (ErrnoException e) {
+                if (!e.is(Errno.EAGAIN)) {
+                    throw e;
+                }
+                Poll.await(List.of(new Poll.Wanted(connection, Poll.POLLOUT)), Poll.FOREVER);
+            }
+        }
+    }
+
+    private static void close(Fd file) {
+        if (file != null) {
+            file.close();
+        }
+    }
+
+    @Override
+    public void close() {
+        close(daemon);
+        held.values().forEach(Fd::close);
+        listener.close();
+        lock.close();
+    }
+}

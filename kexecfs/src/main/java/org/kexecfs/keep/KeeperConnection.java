@@ -1,0 +1,235 @@
+package org.kexecfs.keep;
+
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Consumer;
+import jnr.constants.platform.linux.Errno;
+import org.kexecfs.posix.ErrnoException;
+import org.kexecfs.posix.Fd;
+import org.kexecfs.posix.Messages;
+import org.kexecfs.posix.Peer;
+import org.kexecfs.posix.Poll;
+import org.kexecfs.posix.Sockets;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A daemon's connection to its {@link Keeper}. To be used by one thread at a time; a thread of its own hears what the
+ * keeper says, and that it has ended.
+ *
+ * <p>A message that was sent is in the keeper's queue, and stays there if this process ends: the keeper takes it in
+ * before it serves another. So nothing waits for an answer, but for {@link #sync}.
+ */
+final class KeeperConnection implements AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(KeeperConnection.class);
+
+    /** Milliseconds that a keeper may take for an answer: as long as it may be stopped, and longer. */
+    private static final int PATIENCE = 60_000;
+
+    private final Fd socket;
+    private final Fd stop = Fd.event();
+    private final Messages sent = new Messages(Said.LONGEST);
+    private final Messages received = new Messages(Said.LONGEST);
+    private final Map<String, Fd> held = new LinkedHashMap<>();
+    private long most;
+
+    private long syncs;
+    private long synced;
+    private boolean listening;
+    private boolean closing;
+
+    private KeeperConnection(Fd socket) {
+        this.socket = socket;
+    }
+
+    /**
+     * Connects to the keeper that listens in a directory, and asks what it has.
+     *
+     * @throws ErrnoException ENOENT, ECONNREFUSED if there is none; EPIPE if it has just ended; EBUSY if it serves
+     *     another; EPERM if it refuses us, or is not ours; EIO if it does not answer
+     */
+    static KeeperConnection open(Path directory) {
+        KeeperConnection connection =
+                new KeeperConnection(Sockets.connect(Keeper.socket(directory).toString()));
+        try {
+            connection.checkKeeper(directory);
+            connection.hello();
+            return connection;
+        } catch (RuntimeException e) {
+            connection.held.values().forEach(Fd::close);
+            connection.close();
+            throw e;
+        }
+    }
+
+    /** Whoever listens there gets all our files. */
+    private void checkKeeper(Path directory) {
+        try (Peer keeper = Sockets.peer(socket)) {
+            Trust.refusal(keeper).ifPresent(why -> {
+                throw new ErrnoException(Errno.EPERM, "the keeper in " + directory + " is not ours: " + why);
+            });
+        }
+    }
+
+    private void hello() {
+        try {
+            send(Said.of(Said.Word.HELLO, ""), Optional.empty());
+        } catch (ErrnoException e) {
+            log.debug("the keeper has closed already: it said why, if it is for us to know");
+        }
+        Said answer = said(answer());
+        switch (answer.word()) {
+            case BUSY -> throw new ErrnoException(Errno.EBUSY, "the keeper serves another daemon; stop that one first");
+            case REFUSED -> throw new ErrnoException(Errno.EPERM, "the keeper refuses us: " + answer.about());
+            case HOLDS -> {
+                String[] numbers = answer.about().split(" ");
+                most = Long.parseLong(numbers[1]);
+                for (long left = Long.parseLong(numbers[0]); left > 0; left--) {
+                    Messages.Message file = answer();
+                    file.files().forEach(fd -> held.put(said(file).about(), fd));
+                }
+            }
+            default -> throw protocol();
+        }
+    }
+
+    private Messages.Message answer() {
+        if (Poll.await(List.of(new Poll.Wanted(socket, Poll.POLLIN)), PATIENCE).isEmpty()) {
+            throw new ErrnoException(Errno.EIO, "the keeper does not answer");
+        }
+        return received.receive(socket).orElseThrow(KeeperConnection::protocol);
+    }
+
+    private static Said said(Messages.Message message) {
+        return Said.read(message.bytes()).orElseThrow(KeeperConnection::protocol);
+    }
+
+    private static ErrnoException protocol() {
+        return new ErrnoException(Errno.EIO, "the keeper says what no keeper says");
+    }
+
+    /** What the keeper had when it was asked: the caller's to close. */
+    Map<String, Fd> held() {
+        return held;
+    }
+
+    /** How many files it can hold. */
+    long most() {
+        return most;
+    }
+
+    /**
+     * Begins to listen.
+     *
+     * @param atEnd called, by the thread that listens, when the keeper has ended; not after {@link #close}
+     */
+    void listen(Consumer<KeeperConnection> atEnd) {
+        listening = true;
+        Thread.ofPlatform().daemon().name("keeper").start(() -> {
+            hearUntilEnd();
+            if (stopListening()) {
+                atEnd.accept(this);
+            }
+        });
+    }
+
+    private void hearUntilEnd() {
+        try {
+            while (true) {
+                List<Fd> ready = Poll.await(
+                        List.of(new Poll.Wanted(stop, Poll.POLLIN), new Poll.Wanted(socket, Poll.POLLIN)),
+                        Poll.FOREVER);
+                if (ready.contains(stop)) {
+                    return;
+                }
+                received.receive(socket).ifPresent(this::hear);
+            }
+        } catch (ErrnoException e) {
+            log.debug("the keeper's end: {}", e.getMessage());
+        }
+    }
+
+    /** Whether it was the keeper that ended, and not the connection. */
+    private synchronized boolean stopListening() {
+        listening = false;
+        notifyAll();
+        if (closing) {
+            closeDescriptors();
+        }
+        return !closing;
+    }
+
+    private synchronized void hear(Messages.Message message) {
+        message.files().forEach(Fd::close);
+        Said said = said(message);
+        switch (said.word()) {
+            case SYNCED -> {
+                synced = Long.parseLong(said.about());
+                notifyAll();
+            }
+            case LOST -> log.error("the keeper could not take {}: a crash of this process would lose it", said.about());
+            default -> throw protocol();
+        }
+    }
+
+    /** @throws ErrnoException EPIPE, ECONNRESET if the keeper has ended */
+    void park(String name, Fd file) {
+        send(Said.of(Said.Word.PARK, name), Optional.of(file));
+    }
+
+    /** @throws ErrnoException as {@link #park} */
+    void release(String name) {
+        send(Said.of(Said.Word.RELEASE, name), Optional.empty());
+    }
+
+    /**
+     * Waits until the keeper has done all that it was told.
+     *
+     * @throws ErrnoException EPIPE if it has ended
+     */
+    void sync() {
+        long wanted = ++syncs;
+        send(Said.of(Said.Word.SYNC, wanted), Optional.empty());
+        awaitSynced(wanted);
+    }
+
+    private synchronized void awaitSynced(long wanted) {
+        boolean interrupted = false;
+        while (synced < wanted && listening) {
+            try {
+                wait();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        if (synced < wanted) {
+            throw new ErrnoException(Errno.EPIPE, "the keeper has ended");
+        }
+    }
+
+    private void send(Said said, Optional<Fd> file) {
+        sent.send(socket, said.bytes(), file);
+    }
+
+    /** Ends the connection; what the keeper holds it goes on to hold. */
+    @Override
+    public synchronized void close() {
+        if (listening) {
+            closing = true;
+            stop.signal();
+        } else {
+            closeDescriptors();
+        }
+    }
+
+    private void closeDescriptors() {
+        socket.close();
+        stop.close();
+    }
+}

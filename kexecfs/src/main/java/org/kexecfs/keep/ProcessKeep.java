@@ -1,0 +1,207 @@
+package org.kexecfs.keep;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.concurrent.locks.LockSupport;
+import jnr.constants.platform.linux.Errno;
+import org.kexecfs.posix.ErrnoException;
+import org.kexecfs.posix.Fd;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A {@link Keeper}, a process of our own, as its daemon sees it.
+ *
+ * <p>All that is parked is known here by name, so that a keeper that dies can be replaced by one that has it all again: at
+ * once, by the thread that hears of its end. The monitor guards this, and the connection; whoever has something to say
+ * meanwhile waits.
+ */
+final class ProcessKeep implements Keep {
+    private static final Logger log = LoggerFactory.getLogger(ProcessKeep.class);
+
+    /** How long a keeper may serve another daemon, which may just be ending. */
+    private static final Duration PATIENCE = Duration.ofSeconds(5);
+
+    private static final Duration WAIT = Duration.ofMillis(10);
+    private static final Duration NEXT_TRY = Duration.ofSeconds(1);
+
+    private final Path directory;
+    private final KeeperCommand command;
+    private final Map<String, Fd> found = new LinkedHashMap<>();
+    private final Map<String, Fd> parked = new LinkedHashMap<>();
+    private KeeperConnection keeper;
+
+    /** How often a keeper that died could not be replaced. */
+    private long failures;
+
+    private boolean closed;
+
+    /**
+     * Connects to the keeper in a directory, or starts one.
+     *
+     * @throws ErrnoException as {@link Keep#open}
+     */
+    ProcessKeep(Path directory, KeeperCommand command) {
+        this.directory = directory;
+        this.command = command;
+        makeDirectory();
+        keeper = connect();
+        found.putAll(keeper.held());
+        parked.putAll(keeper.held());
+        keeper.listen(this::replace);
+    }
+
+    private void makeDirectory() {
+        try {
+            Files.createDirectories(
+                    directory, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+        } catch (IOException e) {
+            throw new ErrnoException(Errno.EIO, directory + ", for the keeper, cannot be made: " + e.getMessage());
+        }
+    }
+
+    private KeeperConnection connect() {
+        long deadline = System.nanoTime() + PATIENCE.toNanos();
+        while (true) {
+            try {
+                return KeeperConnection.open(directory);
+            } catch (ErrnoException e) {
+                boolean late = System.nanoTime() >= deadline;
+                if (late || !isGone(e) && !e.is(Errno.EBUSY)) {
+                    throw e;
+                }
+                if (isGone(e)) {
+                    command.start();
+                }
+                LockSupport.parkNanos(WAIT.toNanos());
+            }
+        }
+    }
+
+    private static boolean isGone(ErrnoException e) {
+        return e.is(Errno.ENOENT, Errno.ECONNREFUSED, Errno.EPIPE, Errno.ECONNRESET);
+    }
+
+    @Override
+    public synchronized Map<String, Fd> found() {
+        return Map.copyOf(found);
+    }
+
+    @Override
+    public synchronized void park(Map<String, Fd> files) {
+        files.keySet().forEach(KeptName::check);
+        if (parked.size() + files.size() > keeper.most()) {
+            throw new ErrnoException(
+                    Errno.EMFILE,
+                    "the keeper holds " + parked.size() + " files, and " + keeper.most()
+                            + " are the most; sysctl fs.nr_open sets that");
+        }
+        parked.putAll(files);
+        try {
+            say(() -> files.forEach(keeper::park));
+        } catch (ErrnoException e) {
+            parked.keySet().removeAll(files.keySet());
+            throw e;
+        }
+    }
+
+    @Override
+    public synchronized void release(String name) {
+        found.remove(name);
+        if (parked.remove(name) != null) {
+            say(() -> keeper.release(name));
+        }
+    }
+
+    @Override
+    public synchronized void settle() {
+        say(() -> keeper.sync());
+    }
+
+    /** Says something to the keeper; if that has died, the next is given all that is parked by now. */
+    private void say(Runnable what) {
+        try {
+            what.run();
+        } catch (ErrnoException e) {
+            if (!isGone(e)) {
+                throw e;
+            }
+            awaitReplacement();
+        }
+    }
+
+    private void awaitReplacement() {
+        KeeperConnection dead = keeper;
+        long before = failures;
+        boolean interrupted = false;
+        while (keeper == dead && failures == before && !closed) {
+            try {
+                wait();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        if (keeper == dead) {
+            throw new ErrnoException(Errno.EIO, "the keeper has ended, and no other could be started");
+        }
+    }
+
+    /** What the thread that hears of a keeper's end does: it tries until there is another. */
+    private void replace(KeeperConnection dead) {
+        while (!tryReplace(dead)) {
+            LockSupport.parkNanos(NEXT_TRY.toNanos());
+        }
+    }
+
+    private synchronized boolean tryReplace(KeeperConnection dead) {
+        if (closed) {
+            return true;
+        }
+        log.warn("the keeper in {} has ended; another takes its place", directory);
+        try {
+            KeeperConnection next = connect();
+            try {
+                fill(next);
+            } catch (ErrnoException e) {
+                next.close();
+                throw e;
+            }
+            keeper = next;
+            dead.close();
+            next.listen(this::replace);
+            return true;
+        } catch (ErrnoException e) {
+            log.error("{}; until there is a keeper again, a crash of this process loses all", e.getMessage());
+            failures++;
+            return false;
+        } finally {
+            notifyAll();
+        }
+    }
+
+    private void fill(KeeperConnection next) {
+        next.held().values().forEach(Fd::close);
+        next.held().keySet().stream().filter(name -> !parked.containsKey(name)).forEach(next::release);
+        parked.forEach(next::park);
+    }
+
+    @Override
+    public synchronized void close() {
+        closed = true;
+        notifyAll();
+        keeper.close();
+    }
+
+    @Override
+    public String toString() {
+        return "keeper in " + directory;
+    }
+}

@@ -1,0 +1,141 @@
+package org.kexecfs.keep;
+
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import jnr.constants.platform.linux.Errno;
+import org.kexecfs.posix.ErrnoException;
+import org.kexecfs.posix.Fd;
+import org.kexecfs.posix.Messages;
+import org.kexecfs.posix.Poll;
+import org.kexecfs.posix.Sockets;
+
+/**
+ * systemd's fd store (sd_pid_notify_with_fds(3), sd_listen_fds(3), systemd.service(5) FileDescriptorStoreMax=).
+ *
+ * <p>systemd learns from the kernel which process a message is from, and to which unit it belongs; it cannot for one that
+ * has died. So parking ends with a barrier: systemd closes the end of a pipe that it is sent when it has read
+ * all that came before. It takes an open file once, whatever its name.
+ */
+final class SystemdKeep implements Keep {
+    private static final int FIRST = 3;
+    private static final int LONGEST = 1024;
+
+    /** Milliseconds that systemd may take; it is busy at times. */
+    private static final int PATIENCE = 60_000;
+
+    private final Fd systemd;
+    private final long most;
+    private final Map<String, Fd> found;
+    private final Set<String> parked = new LinkedHashSet<>();
+    private final Messages messages = new Messages(LONGEST);
+
+    private SystemdKeep(Fd systemd, long most, Map<String, Fd> found) {
+        this.systemd = systemd;
+        this.most = most;
+        this.found = found;
+        this.parked.addAll(found.keySet());
+    }
+
+    /**
+     * The fd store of the unit that this process is.
+     *
+     * @param environment of this process: NOTIFY_SOCKET and FDSTORE say that there is one, LISTEN_FDS and its like what is
+     *     in it
+     * @return empty if it is no unit, or one without an fd store
+     */
+    static Optional<Keep> ofUnit(Map<String, String> environment) {
+        String socket = environment.getOrDefault("NOTIFY_SOCKET", "");
+        long most = number(environment.get("FDSTORE"));
+        if (socket.isEmpty() || most == 0) {
+            return Optional.empty();
+        }
+        return Optional.of(new SystemdKeep(Sockets.connectDatagram(socket), most, inherited(environment)));
+    }
+
+    private static Map<String, Fd> inherited(Map<String, String> environment) {
+        Map<String, Fd> found = new LinkedHashMap<>();
+        if (number(environment.get("LISTEN_PID")) != ProcessHandle.current().pid()) {
+            return found;
+        }
+        List<String> names =
+                Arrays.asList(environment.getOrDefault("LISTEN_FDNAMES", "").split(":", -1));
+        for (int i = 0; i < number(environment.get("LISTEN_FDS")); i++) {
+            String name = i < names.size() ? names.get(i) : "";
+            Fd file = Fd.inherit(FIRST + i);
+            Fd other = found.putIfAbsent(name, file);
+            if (other != null) {
+                // None of ours: we use no name twice.
+                file.close();
+            }
+        }
+        return found;
+    }
+
+    private static long number(String text) {
+        return text == null || !text.matches("[0-9]{1,9}") ? 0 : Long.parseLong(text);
+    }
+
+    @Override
+    public synchronized Map<String, Fd> found() {
+        return Map.copyOf(found);
+    }
+
+    @Override
+    public synchronized void park(Map<String, Fd> files) {
+        files.keySet().forEach(KeptName::check);
+        if (parked.size() + files.size() > most) {
+            throw new ErrnoException(
+                    Errno.EMFILE,
+                    "systemd holds " + parked.size() + " files for us, and FileDescriptorStoreMax=" + most
+                            + " are the most; it may be set higher");
+        }
+        // FDPOLL: it would otherwise drop what poll(2) calls broken.
+        files.forEach((name, file) -> say("FDSTORE=1\nFDPOLL=0\nFDNAME=" + name, Optional.of(file)));
+        settle();
+        parked.addAll(files.keySet());
+    }
+
+    @Override
+    public synchronized void release(String name) {
+        found.remove(name);
+        if (parked.remove(name)) {
+            say("FDSTOREREMOVE=1\nFDNAME=" + name, Optional.empty());
+        }
+    }
+
+    @Override
+    public synchronized void settle() {
+        try (Fd.Pipe barrier = Fd.pipe()) {
+            say("BARRIER=1", Optional.of(barrier.write()));
+            barrier.write().close();
+            // Nothing is written there, so what happens is its end.
+            if (Poll.await(List.of(new Poll.Wanted(barrier.read(), 0)), PATIENCE)
+                    .isEmpty()) {
+                throw new ErrnoException(Errno.EIO, "systemd does not answer on its notification socket");
+            }
+        }
+    }
+
+    private void say(String message, Optional<Fd> file) {
+        try {
+            messages.send(systemd, Fd.utf8(message), file);
+        } catch (ErrnoException e) {
+            throw new ErrnoException(Errno.EIO, "systemd's notification socket: " + e.getMessage());
+        }
+    }
+
+    @Override
+    public synchronized void close() {
+        systemd.close();
+    }
+
+    @Override
+    public String toString() {
+        return "systemd";
+    }
+}

@@ -1,0 +1,287 @@
+package org.kexecfs.keep;
+
+import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.kexecfs.keep.Parker.content;
+import static org.kexecfs.keep.Parker.memfd;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import jnr.constants.platform.linux.Errno;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.kexecfs.posix.ErrnoException;
+import org.kexecfs.posix.Fd;
+
+/** What a keeper process does for its daemon, through kills of either. */
+class ProcessKeepTest {
+    private static final Duration LONG = Duration.ofSeconds(30);
+
+    @TempDir
+    private Path directory;
+
+    private final List<Fd> files = new ArrayList<>();
+
+    @AfterEach
+    void nothingIsLeftBehind() {
+        files.forEach(Fd::close);
+        keepers().forEach(ProcessHandle::destroyForcibly);
+        await().atMost(LONG).until(() -> keepers().isEmpty());
+    }
+
+    @Test
+    void whatADaemonParkedIsFoundByTheNext() {
+        Fd file = file("bytes");
+        try (Keep keep = open()) {
+            keep.park("web/1", file);
+        }
+        try (Keep next = open()) {
+            assertEquals(Set.of("web/1"), next.found().keySet());
+            assertEquals(file.status().id(), found(next, "web/1").status().id());
+        }
+    }
+
+    @Test
+    void whatAKilledDaemonParkedIsFoundByTheNext() throws IOException {
+        try (Parker daemon = Parker.start(List.of(), directory, "a", "b")) {
+            assertEquals("parked", daemon.said());
+            daemon.kill();
+        }
+        try (Keep next = open()) {
+            assertEquals(Set.of("a", "b"), next.found().keySet());
+            assertEquals("a", content(found(next, "a")));
+            assertEquals("b", content(found(next, "b")));
+        }
+    }
+
+    @Test
+    void whatWasReleasedIsClosedOnceThatIsSettled() {
+        try (Keep keep = open();
+                Fd.Pipe pipe = Fd.pipe()) {
+            keep.park("pipe", pipe.write());
+            keep.release("pipe");
+            keep.settle();
+            pipe.write().close();
+            assertEquals(0, pipe.read().read(Fd.allocate(1), 1));
+            assertEquals(Map.of(), keep.found());
+        }
+    }
+
+    @Test
+    void whatWasFoundAndReleasedIsNotFoundAgain() {
+        try (Keep keep = open()) {
+            keep.park("a", file("a"));
+            keep.park("b", file("b"));
+        }
+        try (Keep next = open()) {
+            found(next, "a");
+            found(next, "b");
+            next.release("a");
+            assertEquals(Set.of("b"), next.found().keySet());
+        }
+        try (Keep third = open()) {
+            assertEquals(Set.of("b"), third.found().keySet());
+            found(third, "b");
+        }
+    }
+
+    @Test
+    void aKeeperThatIsKilledIsReplacedByOneThatHasEverything() {
+        try (Keep keep = open()) {
+            keep.park("a", file("a"));
+            keep.park("b", file("b"));
+            keep.release("a");
+            killKeeper();
+            keep.park("c", file("c"));
+        }
+        try (Keep next = open()) {
+            assertEquals(Set.of("b", "c"), next.found().keySet());
+            found(next, "b");
+            assertEquals("c", content(found(next, "c")));
+        }
+    }
+
+    @Test
+    void aKeeperThatIsKilledIsReplacedThoughNobodyTalksToIt() {
+        try (Keep keep = open()) {
+            keep.park("a", file("a"));
+            long killed = killKeeper();
+            await().atMost(LONG)
+                    .until(() -> keepers().size() == 1 && keepers().getFirst().pid() != killed);
+        }
+        try (Keep next = open()) {
+            assertEquals("a", content(found(next, "a")));
+        }
+    }
+
+    @Test
+    void aKeeperThatHoldsNothingEndsWithItsDaemon() {
+        try (Keep keep = open()) {
+            keep.park("a", file("a"));
+            keep.release("a");
+            assertEquals(1, keepers().size());
+        }
+        await().atMost(LONG).until(() -> keepers().isEmpty());
+    }
+
+    @Test
+    void signalsThatEndADaemonDoNotEndItsKeeper() throws IOException, InterruptedException {
+        try (Keep keep = open()) {
+            keep.park("a", file("a"));
+            String pid = Long.toString(keepers().getFirst().pid());
+            for (String signal : List.of("TERM", "HUP", "INT")) {
+                assertEquals(
+                        0, new ProcessBuilder("kill", "-" + signal, pid).start().waitFor());
+            }
+            keep.settle();
+            assertEquals(pid, Long.toString(keepers().getFirst().pid()));
+        }
+    }
+
+    @Test
+    void aKeeperHasASessionOfItsOwn() throws IOException {
+        try (Keep keep = open()) {
+            keep.settle();
+            long pid = keepers().getFirst().pid();
+            String[] stat = Files.readString(Path.of("/proc/" + pid + "/stat"))
+                    .replaceFirst(".*\\) ", "")
+                    .split(" ");
+            assertEquals(Long.toString(pid), stat[3], "session of " + pid);
+        }
+    }
+
+    @Test
+    void aSecondDaemonIsRefusedWithEbusy() {
+        try (Keep keep = open()) {
+            keep.settle();
+            assertEquals(Errno.EBUSY, fails(this::open).errno());
+        }
+    }
+
+    @Test
+    void rootWithFewerCapabilitiesIsRefused() throws IOException {
+        try (Keep keep = open()) {
+            keep.settle();
+            List<String> prefix = List.of("setpriv", "--bounding-set=-sys_ptrace");
+            try (Parker other = Parker.start(prefix, directory, "a")) {
+                assertEquals("EPERM", other.said());
+            }
+        }
+    }
+
+    @Test
+    void moreThanTheKeeperMayHoldGivesEmfileAndTheRestIsKept() throws InterruptedException {
+        try (Keeper keeper = Keeper.listen(directory, 2)) {
+            Thread running = Thread.ofPlatform().start(keeper::run);
+            try (Keep keep = open()) {
+                keep.park("a", file("a"));
+                keep.park("b", file("b"));
+                Fd third = file("c");
+                assertEquals(Errno.EMFILE, fails(() -> keep.park("c", third)).errno());
+                keep.release("a");
+                keep.park("c", third);
+            }
+            try (Keep next = open()) {
+                assertEquals(Set.of("b", "c"), next.found().keySet());
+                found(next, "b");
+                found(next, "c");
+                next.release("b");
+                next.release("c");
+            }
+            running.join();
+        }
+    }
+
+    @Test
+    void namesThatSystemdWouldNotTakeAreRefused() {
+        try (Keep keep = open()) {
+            Fd file = file("a");
+            for (String name : List.of("", "a:b", "a\nb", "ü", "x".repeat(Keep.LONGEST_NAME + 1))) {
+                assertEquals(Errno.EINVAL, fails(() -> keep.park(name, file)).errno(), name);
+            }
+            keep.park("x".repeat(Keep.LONGEST_NAME), file);
+            keep.release("x".repeat(Keep.LONGEST_NAME));
+        }
+    }
+
+    @Test
+    void thousandsAreParkedAndFound() {
+        Map<String, Fd> many = new LinkedHashMap<>();
+        for (int i = 0; i < 5000; i++) {
+            many.put("many/" + i, file(Integer.toString(i)));
+        }
+        try (Keep keep = open()) {
+            many.forEach(keep::park);
+        }
+        try (Keep next = open()) {
+            assertEquals(many.keySet(), next.found().keySet());
+            next.found().forEach((name, file) -> {
+                files.add(file);
+                assertEquals(many.get(name).status().id(), file.status().id());
+            });
+        }
+    }
+
+    @Test
+    void aKeeperThatCannotBeStartedIsToldWithItsWords() {
+        KeeperCommand command = new KeeperCommand(List.of("echo", "no", "memory"));
+        ErrnoException e = fails(() -> new ProcessKeep(directory, command));
+        assertEquals(Errno.EIO, e.errno());
+        assertTrue(e.getMessage().contains("no memory"), e.getMessage());
+    }
+
+    private Keep open() {
+        return new ProcessKeep(directory, KeeperCommand.ofThisJvm(directory));
+    }
+
+    private static ErrnoException fails(org.junit.jupiter.api.function.Executable call) {
+        return assertThrows(ErrnoException.class, call);
+    }
+
+    private Fd file(String content) {
+        Fd file = memfd(content);
+        files.add(file);
+        return file;
+    }
+
+    private Fd found(Keep keep, String name) {
+        Fd file = keep.found().get(name);
+        files.add(file);
+        return file;
+    }
+
+    private long killKeeper() {
+        ProcessHandle keeper = keepers().getFirst();
+        keeper.destroyForcibly();
+        keeper.onExit().join();
+        return keeper.pid();
+    }
+
+    private List<ProcessHandle> keepers() {
+        String last = directory.toString();
+        return ProcessHandle.allProcesses()
+                .filter(process -> isKeeper(process.pid(), last))
+                .toList();
+    }
+
+    private static boolean isKeeper(long pid, String last) {
+        try {
+            return Optional.of(Files.readString(Path.of("/proc/" + pid + "/cmdline")))
+                    .filter(line -> line.endsWith(Keeper.class.getName() + "\0" + last + "\0"))
+                    .isPresent();
+        } catch (IOException e) {
+            return false;
+        }
+    }
+}
