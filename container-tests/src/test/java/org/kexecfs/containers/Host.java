@@ -1,0 +1,95 @@
+package org.kexecfs.containers;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SequencedMap;
+
+/**
+ * The host's side: the packaged commands, on an emulation of LUO of this test's own, and the containers that it runs.
+ *
+ * <p>Life cycle: {@link #close} ends the containers, then unmounts what a test left mounted.
+ */
+final class Host implements AutoCloseable {
+    private static final Path IMAGE = Path.of(System.getProperty("kexecfs.image"));
+
+    private final Scratch scratch = Scratch.make("containers");
+    private final SequencedMap<String, Path> mounts = new LinkedHashMap<>();
+    private final List<Box> boxes = new ArrayList<>();
+
+    /**
+     * Mounts a session.
+     *
+     * @param options of {@code -o}, besides the emulation
+     * @return where
+     */
+    Path mount(String session, String... options) {
+        Path directory = path(session);
+        try {
+            Files.createDirectories(directory);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        mounts.putLast(session, directory);
+        String all = String.join(",", "emulate=" + path("luo"), String.join(",", options));
+        sh("mount.kexecfs " + session + " " + directory + " -o " + all.replaceAll(",$", ""));
+        return directory;
+    }
+
+    void unmount(String session) {
+        sh("kexecfs umount " + mounts.remove(session));
+    }
+
+    /** An update of the kernel, as far as an emulation goes: all mounts are gone after it. */
+    void kexec() {
+        sh("kexecfs kexec --emulate " + path("luo"));
+        mounts.clear();
+    }
+
+    /** Starts a container. */
+    Box start(Box box) {
+        boxes.add(box);
+        box.start();
+        return box;
+    }
+
+    /** A path in a directory of this test's own. */
+    Path path(String name) {
+        return scratch.directory().resolve(name);
+    }
+
+    /** Runs a shell command that must succeed, and returns what it said. */
+    String sh(String command) {
+        return run(command).succeed();
+    }
+
+    /** Runs a shell command, with the packaged commands on its PATH. */
+    Command run(String command) {
+        return run(Map.of(), command);
+    }
+
+    Command run(Map<String, String> environment, String command) {
+        ProcessBuilder shell = new ProcessBuilder("bash", "-c", command)
+                .directory(scratch.directory().toFile());
+        shell.environment().merge("PATH", IMAGE.resolve("bin").toString(), (path, ours) -> ours + ":" + path);
+        shell.environment().put("KEXECFS_LOG_DIR", path("log").toString());
+        shell.environment().putAll(environment);
+        return Command.of(shell);
+    }
+
+    @Override
+    public void close() {
+        boxes.forEach(Box::close);
+        mounts.reversed().values().forEach(directory -> {
+            if (run("kexecfs umount " + directory).exit() != 0) {
+                run("umount --lazy " + directory);
+            }
+        });
+        scratch.close();
+    }
+}
