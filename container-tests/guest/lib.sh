@@ -177,7 +177,7 @@ start_mount() {
     start_dir=$2
     shift 2
     mkdir -p "$start_dir"
-    kexecfs mount "$@" "$start_session" "$start_dir" >"/run/mounts/$start_session.log" 2>&1 &
+    kexecfs mount -f "$@" "$start_session" "$start_dir" >"/run/mounts/$start_session.log" 2>&1 &
     echo $! >"/run/mounts/$start_session.pid"
 }
 

@@ -52,7 +52,7 @@ stage_3() {
 
 stage_4() {
     check "this kernel has no LUO device" test ! -e /dev/liveupdate
-    kexecfs mount failed $dir >/run/mount.out 2>&1
+    kexecfs mount -f failed $dir >/run/mount.out 2>&1
     check "the mount fails" equal 1 $?
     show cat /run/mount.out
     check "it says that there is no device" holds 'there is no LUO device' /run/mount.out

@@ -112,7 +112,7 @@ a_held_device_is_waited_for() {
 not_mounted() { ! is_mounted $dir; }
 
 mount_and_tell_exit_code() {
-    kexecfs mount ways $dir
+    kexecfs mount -f ways $dir
     mount_exit=$?
     echo "exit code $mount_exit"
     return $mount_exit

@@ -13,7 +13,7 @@ import java.util.SequencedMap;
 /**
  * The host's side: the packaged commands, on an emulation of LUO of this test's own, and the containers that it runs.
  *
- * <p>Life cycle: {@link #close} ends the containers, then unmounts what a test left mounted.
+ * <p>Life cycle: {@link #close} ends the containers, unmounts what a test left mounted, and ends the daemon.
  */
 final class Host implements AutoCloseable {
     private static final Path IMAGE = Path.of(System.getProperty("kexecfs.image"));
@@ -77,7 +77,7 @@ final class Host implements AutoCloseable {
         ProcessBuilder shell = new ProcessBuilder("bash", "-c", command)
                 .directory(scratch.directory().toFile());
         shell.environment().merge("PATH", IMAGE.resolve("bin").toString(), (path, ours) -> ours + ":" + path);
-        shell.environment().put("KEXECFS_LOG_DIR", path("log").toString());
+        shell.environment().put("KEXECFS_RUNTIME_DIRECTORY", path("run").toString());
         shell.environment().putAll(environment);
         return Command.of(shell);
     }
@@ -90,6 +90,13 @@ final class Host implements AutoCloseable {
                 run("umount --lazy " + directory);
             }
         });
+        stopDaemon();
         scratch.close();
+    }
+
+    /** It unmounts what it serves, and holds its lock until it has. */
+    private void stopDaemon() {
+        sh("[ ! -e run/kexecfsd.pid ] || flock -n run/kexecfsd.pid true"
+                + " || { kill $(cat run/kexecfsd.pid) && flock run/kexecfsd.pid true; }");
     }
 }

@@ -1,6 +1,7 @@
 package org.kexecfs.fuse;
 
 import java.nio.file.Path;
+import java.util.concurrent.CompletableFuture;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.mount.MountOptions;
 import org.kexecfs.mount.MountPoint;
@@ -43,6 +44,16 @@ public final class KexecFsMount implements AutoCloseable {
     /** Where it is mounted. */
     public Path directory() {
         return directory;
+    }
+
+    /** The filesystem's number, as in {@link org.kexecfs.posix.FileId}: no other has it while this one lives. */
+    public long device() {
+        return served.device();
+    }
+
+    /** Completes when the mount has ended, and the session with it: LUO has dropped what it held. */
+    public CompletableFuture<Void> ended() {
+        return served.ended();
     }
 
     /** Waits until the mount has ended; the session has ended then, too. */

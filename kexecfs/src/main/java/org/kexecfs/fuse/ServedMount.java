@@ -3,6 +3,10 @@ package org.kexecfs.fuse;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.kexecfs.luo.DeviceLiveUpdate;
 import org.kexecfs.luo.EmulatedLiveUpdate;
 import org.kexecfs.luo.LiveUpdate;
@@ -58,6 +62,7 @@ final class ServedMount implements AutoCloseable {
     private final Place place;
     private final FuseMount mount;
     private final FuseChannel channel;
+    private final CompletableFuture<Void> ended = new CompletableFuture<>();
 
     private ServedMount(Resources resources, String name, Place place, FuseMount mount, FuseChannel channel) {
         this.resources = resources;
@@ -65,6 +70,19 @@ final class ServedMount implements AutoCloseable {
         this.place = place;
         this.mount = mount;
         this.channel = channel;
+        Thread end = new Thread(this::awaitChannel, "fuse-end");
+        end.setDaemon(true);
+        end.start();
+    }
+
+    private void awaitChannel() {
+        try {
+            channel.awaitEnd();
+            resources.close();
+            ended.complete(null);
+        } catch (InterruptedException | RuntimeException e) {
+            ended.completeExceptionally(e);
+        }
     }
 
     /** Mounts a session and serves it: see {@link KexecFsMount#mount}. */
@@ -155,10 +173,23 @@ final class ServedMount implements AutoCloseable {
         return mount.root();
     }
 
+    /** The filesystem's number. */
+    long device() {
+        return mount.deviceNumber();
+    }
+
+    /** Completes when the mount has ended, and the session with it. */
+    CompletableFuture<Void> ended() {
+        return ended.copy();
+    }
+
     /** Waits until the mount has ended; the session has ended then, too. */
     void awaitEnd() throws InterruptedException {
-        channel.awaitEnd();
-        resources.close();
+        try {
+            ended.get();
+        } catch (ExecutionException e) {
+            throw new IllegalStateException(e.getCause());
+        }
     }
 
     /**
@@ -172,10 +203,14 @@ final class ServedMount implements AutoCloseable {
         if (!channel.hasEnded()) {
             place.detach(mount);
         }
-        if (channel.awaitEnd(PATIENCE)) {
-            resources.close();
-        } else {
+        try {
+            ended.get(PATIENCE.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (TimeoutException e) {
             log.warn("session {}: files in it are still open; what they hold ends with this process", name);
+        } catch (ExecutionException e) {
+            throw new IllegalStateException(e.getCause());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         }
     }
 }

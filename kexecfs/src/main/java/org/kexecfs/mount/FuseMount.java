@@ -86,8 +86,8 @@ public final class FuseMount implements AutoCloseable {
         return root;
     }
 
-    /** The filesystem's number, as in {@link org.kexecfs.posix.FileId}. */
-    long deviceNumber() {
+    /** The filesystem's number, as in {@link org.kexecfs.posix.FileId}: no other has it while this one lives. */
+    public long deviceNumber() {
         return deviceNumber;
     }
 

@@ -81,6 +81,17 @@ public record MountOptions(
      * @throws ErrnoException EINVAL, with the option and what it may be
      */
     public static MountOptions parse(String text) {
+        return parse(text, Path.of(""));
+    }
+
+    /**
+     * Reads options that somebody else gave.
+     *
+     * @param text as for {@link #parse(String)}
+     * @param base what relative paths in it are relative to
+     * @throws ErrnoException EINVAL, with the option and what it may be
+     */
+    public static MountOptions parse(String text, Path base) {
         Map<String, String> given = new HashMap<>();
         for (String option : text.split(",")) {
             int equals = option.indexOf('=');
@@ -89,15 +100,17 @@ public record MountOptions(
                 given.put(key, equals < 0 ? null : option.substring(equals + 1));
             }
         }
-        return new Parser(given).options();
+        return new Parser(given, base).options();
     }
 
     /** Takes options out of a map, and refuses what is left. */
     private static final class Parser {
         private final Map<String, String> given;
+        private final Path base;
 
-        private Parser(Map<String, String> given) {
+        private Parser(Map<String, String> given, Path base) {
             this.given = given;
+            this.base = base;
         }
 
         private MountOptions options() {
@@ -107,7 +120,7 @@ public record MountOptions(
             }
             preserve();
             MountOptions options = new MountOptions(
-                    text("device").map(Path::of).orElse(DEVICE),
+                    text("device").map(this::path).orElse(DEVICE),
                     emulated ? Optional.of(emulationDirectory(given.remove("emulate"))) : Optional.empty(),
                     id("uid"),
                     id("gid"),
@@ -137,9 +150,13 @@ public record MountOptions(
             }
         }
 
-        private static Path emulationDirectory(String given) {
+        private Path path(String given) {
+            return base.resolve(given).toAbsolutePath();
+        }
+
+        private Path emulationDirectory(String given) {
             if (given != null && !given.isEmpty()) {
-                return Path.of(given).toAbsolutePath();
+                return path(given);
             }
             return RuntimeDirectory.path().resolve("emulated");
         }

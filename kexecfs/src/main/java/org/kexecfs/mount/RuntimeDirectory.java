@@ -9,12 +9,20 @@ import org.kexecfs.posix.ErrnoException;
 
 /** Where this host's kexecfs keeps what must not outlive a boot: locks, and by default the emulation. */
 public final class RuntimeDirectory {
+    private static final String OTHER = "KEXECFS_RUNTIME_DIRECTORY";
     private static final Path SYSTEM = Path.of("/run");
 
     private RuntimeDirectory() {}
 
-    /** {@code /run/kexecfs} for root, {@code $XDG_RUNTIME_DIR/kexecfs} for everyone else. */
+    /**
+     * {@code $KEXECFS_RUNTIME_DIRECTORY}, if it is set; else {@code /run/kexecfs} for root, {@code $XDG_RUNTIME_DIR/kexecfs}
+     * for everyone else.
+     */
     public static Path path() {
+        String other = System.getenv(OTHER);
+        if (other != null && !other.isEmpty()) {
+            return Path.of(other).toAbsolutePath();
+        }
         String user = System.getenv("XDG_RUNTIME_DIR");
         boolean system = Files.isWritable(SYSTEM) || user == null || user.isEmpty();
         return (system ? SYSTEM : Path.of(user)).resolve("kexecfs");
@@ -25,7 +33,7 @@ public final class RuntimeDirectory {
      *
      * @throws ErrnoException EACCES if it cannot be made
      */
-    static Path make(Path directory) {
+    public static Path make(Path directory) {
         try {
             return Files.createDirectories(
                     directory, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));

@@ -10,9 +10,10 @@ import java.util.Set;
 import jnr.constants.platform.linux.Errno;
 import jnr.ffi.Pointer;
 
-/** Unix domain sockets of whole messages (unix(7)). What is said over them is in {@link Messages}. */
+/** Unix domain sockets (unix(7)), of whole messages where nothing else is said. {@link Messages} are said over them. */
 public final class Sockets {
     private static final int AF_UNIX = 1;
+    private static final int SOCK_STREAM = 1;
     private static final int SOCK_DGRAM = 2;
     private static final int SOCK_SEQPACKET = 5;
     private static final int SOCK_NONBLOCK = 0x800;
@@ -29,15 +30,24 @@ public final class Sockets {
     private Sockets() {}
 
     /**
-     * A socket at a path, listening (socket(2), bind(2), listen(2)); accepting never waits. bind(2) makes the name, so
-     * whoever serves the filesystem must be another thread.
+     * A socket of whole messages (SOCK_SEQPACKET) at a path, listening (socket(2), bind(2), listen(2)); accepting never waits.
+     * bind(2) makes the name, so whoever serves the filesystem must be another thread.
      *
      * @param path up to 107 bytes
      * @param backlog connections that may wait to be accepted
      * @throws ErrnoException ENAMETOOLONG; EADDRINUSE if the name is there; ENOENT, EACCES, EROFS and others of mknod(2)
      */
     public static Fd listen(String path, int backlog) {
-        Fd socket = create(SOCK_SEQPACKET | SOCK_NONBLOCK);
+        return listen(SOCK_SEQPACKET, path, backlog);
+    }
+
+    /** {@link #listen}, for bytes one after the other (SOCK_STREAM). */
+    public static Fd listenStream(String path, int backlog) {
+        return listen(SOCK_STREAM, path, backlog);
+    }
+
+    private static Fd listen(int type, String path, int backlog) {
+        Fd socket = create(type | SOCK_NONBLOCK);
         try {
             Pointer address = address(path);
             check(() -> C.bind(socket.number(), address, SIZE_OF_ADDRESS), () -> "bind(" + path + ")");

@@ -1,6 +1,6 @@
 package org.kexecfs.tool;
 
-import org.kexecfs.posix.ErrnoException;
+import jnr.constants.platform.linux.Errno;
 
 /** What a command returns to the shell: for scripts, so a number once given keeps its meaning. */
 final class Exit {
@@ -14,8 +14,8 @@ final class Exit {
     private Exit() {}
 
     /** The code for a failed system call. */
-    static int of(ErrnoException failure) {
-        return switch (failure.errno()) {
+    static int of(Errno failure) {
+        return switch (failure) {
             case EBUSY -> BUSY;
             case EPERM, EACCES -> NOT_PERMITTED;
             default -> FAILED;

@@ -32,7 +32,7 @@ import picocli.CommandLine.ScopeType;
         footerHeading = "%nExamples:%n",
         footer = {
             "  kexecfs demo                              see it work",
-            "  kexecfs mount web /run/kexecfs/web &      mount the session \"web\"",
+            "  kexecfs mount web /run/kexecfs/web        mount the session \"web\"",
             "  echo 1 > /run/kexecfs/web/kexecfs.prepare",
             "  kexecfs status --json",
         })
@@ -47,6 +47,7 @@ public final class Main implements Runnable {
         COMMANDS.put("kexec", KexecCommand::new);
         COMMANDS.put("demo", DemoCommand::new);
         COMMANDS.put("version", VersionCommand::new);
+        COMMANDS.put("daemon", DaemonCommand::new);
     }
 
     @CommandLine.Spec
@@ -125,7 +126,7 @@ public final class Main implements Runnable {
         }
         return switch (failure) {
             case ToolException told -> told.exit();
-            case ErrnoException told -> Exit.of(told);
+            case ErrnoException told -> Exit.of(told.errno());
             default -> Exit.FAILED;
         };
     }

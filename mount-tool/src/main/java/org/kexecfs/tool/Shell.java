@@ -43,7 +43,6 @@ final class Shell {
         if (home != null) {
             environment.merge("PATH", home + "/bin", (path, ours) -> ours + ":" + path);
         }
-        environment.put("KEXECFS_LOG_DIR", directory.resolve("log").toString());
         try {
             Process process = shell.start();
             new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8)

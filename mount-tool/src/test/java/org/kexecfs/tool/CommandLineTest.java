@@ -23,6 +23,9 @@ class CommandLineTest {
                 "mount web /mnt more",
                 "mount --fly web /mnt",
                 "mount --ready-fd x web /mnt",
+                "mount --ready-fd 3 web /mnt",
+                "daemon --idle x",
+                "daemon more",
                 "umount",
                 "umount a b",
                 "ls",
@@ -80,7 +83,7 @@ class CommandLineTest {
                 "preserve=never | preserve=never",
             })
     void aWrongMountOptionIsNamed(String options, String named, @TempDir Path directory) {
-        Tool tool = Tool.run("mount", "-o", options, "web", directory.toString());
+        Tool tool = Tool.run("mount", "-f", "-o", options, "web", directory.toString());
 
         assertAll(
                 () -> assertEquals(Exit.FAILED, tool.exit(), tool.err()),
@@ -91,7 +94,7 @@ class CommandLineTest {
 
     @Test
     void debugShowsWhereAnErrorWasSeen(@TempDir Path directory) {
-        Tool tool = Tool.run("--debug", "mount", "-o", "fly", "web", directory.toString());
+        Tool tool = Tool.run("--debug", "mount", "-f", "-o", "fly", "web", directory.toString());
 
         assertTrue(tool.err().contains("\tat org.kexecfs."), tool.err());
     }
@@ -106,7 +109,7 @@ class CommandLineTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", "mount", "umount", "status", "ls", "kexec", "demo"})
+    @ValueSource(strings = {"", "mount", "umount", "status", "ls", "kexec", "demo", "daemon"})
     void everyCommandHasHelpWithAnExample(String command) {
         Tool tool = command.isEmpty() ? Tool.run("--help") : Tool.run(command, "--help");
 

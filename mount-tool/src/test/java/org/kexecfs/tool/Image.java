@@ -24,6 +24,17 @@ final class Image {
      */
     record Result(int exit, String output) {}
 
+    /** The runtime directory of these commands, and of the daemon that they start. */
+    Path runtime() {
+        return directory.resolve("run");
+    }
+
+    /** Ends the daemon, and returns when it has: it unmounts what it serves. */
+    void stopDaemon() throws IOException, InterruptedException {
+        sh("[ ! -e run/kexecfsd.pid ] || flock -n run/kexecfsd.pid true"
+                + " || { kill $(cat run/kexecfsd.pid) && flock run/kexecfsd.pid true; }");
+    }
+
     /** Runs a shell command to its end. Servers that it leaves in the background have closed its output. */
     Result run(String command) throws IOException, InterruptedException {
         ProcessBuilder shell = new ProcessBuilder("timeout", "120", "sh", "-c", command)
@@ -31,7 +42,7 @@ final class Image {
                 .redirectErrorStream(true)
                 .redirectInput(ProcessBuilder.Redirect.from(new File("/dev/null")));
         shell.environment().merge("PATH", HOME + "/bin", (path, ours) -> ours + ":" + path);
-        shell.environment().put("KEXECFS_LOG_DIR", directory.resolve("log").toString());
+        shell.environment().put("KEXECFS_RUNTIME_DIRECTORY", runtime().toString());
         Process process = shell.start();
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         return new Result(process.waitFor(), output);

@@ -1,0 +1,36 @@
+package org.kexecfs.daemon;
+
+import java.nio.file.Path;
+import org.kexecfs.mount.RuntimeDirectory;
+
+/**
+ * Where a daemon is found: one to a runtime directory.
+ *
+ * @param directory its runtime directory
+ */
+public record Address(Path directory) {
+    /** That of this host, or of the environment that says otherwise. */
+    public static Address ours() {
+        return new Address(RuntimeDirectory.path());
+    }
+
+    /** What it listens on. */
+    Path socket() {
+        return directory.resolve("kexecfsd.sock");
+    }
+
+    /** Locked while it runs; says by which process. */
+    Path lock() {
+        return directory.resolve("kexecfsd.pid");
+    }
+
+    /** Locked by a client while it starts it. */
+    Path startLock() {
+        return directory.resolve("kexecfsd.start");
+    }
+
+    /** Where one that a client started writes what it has to say. */
+    public Path log() {
+        return directory.resolve("kexecfsd.log");
+    }
+}

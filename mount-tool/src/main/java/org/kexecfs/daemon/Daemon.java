@@ -1,0 +1,154 @@
+package org.kexecfs.daemon;
+
+import java.nio.file.Files;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.kexecfs.mount.RuntimeDirectory;
+import org.kexecfs.posix.ErrnoException;
+import org.kexecfs.posix.Fd;
+import org.kexecfs.posix.Poll;
+import org.kexecfs.posix.Sockets;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * {@code kexecfsd}: serves all mounts of a host.
+ *
+ * <p>Life cycle:
+ *
+ * <ol>
+ *   <li>{@link #start}: the lock of the runtime directory is taken, which refuses a second daemon, and then its socket is
+ *       made, which clients find.
+ *   <li>{@link #run}: each connection has a thread, asks for one thing ({@link Request}) and is gone. A mount goes on without
+ *       one, until it is unmounted, by whomever.
+ *   <li>The end: {@link #stop}, or nothing to serve and nobody asking for a while; as with the services that systemd starts on
+ *       demand, the next client starts the next daemon. The name of the socket goes first: a client that comes too late
+ *       finds nobody, waits for the lock, and starts another.
+ *   <li>{@link #close}: sessions that are still mounted end.
+ * </ol>
+ *
+ * <p>No locks: the thread in {@link #run} accepts, connections share {@link ServedMounts} only.
+ */
+public final class Daemon implements AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(Daemon.class);
+
+    private static final int BACKLOG = 1024;
+    private static final int STACK_SIZE = 512 * 1024;
+
+    /** How long a daemon that is ending may take to let go of the lock. */
+    private static final Duration PATIENCE = Duration.ofSeconds(3);
+
+    /** After a failed accept, until a descriptor may be free again. */
+    private static final int SOON = 50;
+
+    private final Address address;
+    private final DaemonLock lock;
+    private final Fd listener;
+    private final Fd wake = Fd.event();
+    private final ServedMounts mounts = new ServedMounts();
+    private final AtomicInteger connections = new AtomicInteger();
+    private final ExecutorService threads =
+            Executors.newCachedThreadPool(task -> new Thread(null, task, "kexecfsd-client", STACK_SIZE));
+    private volatile boolean stopping;
+
+    private Daemon(Address address, DaemonLock lock, Fd listener) {
+        this.address = address;
+        this.lock = lock;
+        this.listener = listener;
+    }
+
+    /**
+     * Takes the lock, and listens: from here on clients wait for an answer.
+     *
+     * @throws ErrnoException EBUSY if another daemon runs there; EACCES, EROFS, ENOSPC for the directory; ENAMETOOLONG if the
+     *     socket's path has more than 107 bytes
+     */
+    public static Daemon start(Address address) {
+        RuntimeDirectory.make(address.directory());
+        DaemonLock lock = DaemonLock.take(address.lock(), PATIENCE);
+        try {
+            remove(address);
+            return new Daemon(
+                    address, lock, Sockets.listenStream(address.socket().toString(), BACKLOG));
+        } catch (RuntimeException e) {
+            lock.close();
+            throw e;
+        }
+    }
+
+    /** Whoever holds the lock owns the name: what is there was left by one that was killed. */
+    private static void remove(Address address) {
+        try {
+            Files.deleteIfExists(address.socket());
+        } catch (java.io.IOException e) {
+            log.warn("{} cannot be removed: {}", address.socket(), e.getMessage());
+        }
+    }
+
+    /**
+     * Serves until {@link #stop}, or until there is nothing to do.
+     *
+     * @param idle with no mount and no client for as long as this, it ends; zero: never
+     */
+    public void run(Duration idle) {
+        log.info("kexecfsd listens on {}", address.socket());
+        int patience = idle.isZero() ? Poll.FOREVER : (int) idle.toMillis();
+        while (!stopping) {
+            List<Fd> ready = Poll.await(
+                    List.of(new Poll.Wanted(wake, Poll.POLLIN), new Poll.Wanted(listener, Poll.POLLIN)), patience);
+            if (ready.contains(listener)) {
+                accept();
+            } else if (ready.isEmpty() && mounts.isEmpty() && connections.get() == 0) {
+                log.info("nothing is mounted, and nobody asks: kexecfsd ends");
+                return;
+            }
+        }
+    }
+
+    private void accept() {
+        try {
+            Optional<Fd> connection = Sockets.accept(listener);
+            connection.ifPresent(this::serve);
+        } catch (ErrnoException e) {
+            log.warn("{}: {}", address.socket(), e.getMessage());
+            Poll.await(List.of(new Poll.Wanted(wake, Poll.POLLIN)), SOON);
+        }
+    }
+
+    private void serve(Fd connection) {
+        connections.incrementAndGet();
+        threads.execute(() -> {
+            try (Connection client = new Connection(connection)) {
+                client.serve(mounts);
+            } finally {
+                connections.decrementAndGet();
+            }
+        });
+    }
+
+    /** Lets {@link #run} return. From any thread, any number of times. */
+    public void stop() {
+        stopping = true;
+        wake.signal();
+    }
+
+    /** How many mounts there are. */
+    public int mounts() {
+        return mounts.count();
+    }
+
+    /** Takes no further client, waits for those that are being served, and ends all sessions. */
+    @Override
+    public void close() {
+        remove(address);
+        listener.close();
+        threads.close();
+        mounts.closeAll();
+        lock.close();
+        wake.close();
+    }
+}

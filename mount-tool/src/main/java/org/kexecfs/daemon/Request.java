@@ -1,0 +1,107 @@
+package org.kexecfs.daemon;
+
+import java.nio.charset.StandardCharsets;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.List;
+import jnr.constants.platform.linux.Errno;
+import org.kexecfs.posix.ErrnoException;
+
+/**
+ * What a client asks the daemon for, once a connection: fields of UTF-8 with a NUL after each, the version and the verb
+ * first, and the end of what is sent. kexecfs/doc/daemon-protocol.md describes it.
+ */
+public sealed interface Request {
+    /** Longest request, in bytes: two paths (PATH_MAX), and options (a page, as mount(2) has it). */
+    int LONGEST = 3 * 4096 + 256;
+
+    /**
+     * Mounts a session; the answer comes when it is mounted.
+     *
+     * @param session its name
+     * @param directory the mount point, absolute
+     * @param base what relative paths in the options are relative to, absolute
+     * @param options as after {@code -o}
+     */
+    record Mount(String session, Path directory, Path base, String options) implements Request {
+        @Override
+        public byte[] encoded() {
+            return encode("mount", session, directory.toString(), base.toString(), options);
+        }
+    }
+
+    /**
+     * Waits for the end of a mount. The first answer, {@link Answer.Waiting}, says that the mount is known, and nothing is
+     * missed from then on; the second that it has ended.
+     *
+     * @param device the filesystem's number, major in the upper 32 bits, minor in the lower
+     */
+    record AwaitEnd(long device) implements Request {
+        @Override
+        public byte[] encoded() {
+            return encode("await", (device >>> 32) + ":" + (device & 0xffffffffL));
+        }
+    }
+
+    /** The bytes to send. */
+    byte[] encoded();
+
+    private static byte[] encode(String... fields) {
+        return ("1\0" + String.join("\0", fields) + "\0").getBytes(StandardCharsets.UTF_8);
+    }
+
+    /**
+     * Reads a request.
+     *
+     * @throws ErrnoException EPROTONOSUPPORT for another version; EINVAL for what is no request
+     */
+    static Request parse(byte[] bytes) {
+        List<String> fields = List.of(new String(bytes, StandardCharsets.UTF_8).split("\0", -1));
+        if (!fields.getFirst().equals("1")) {
+            throw new ErrnoException(Errno.EPROTONOSUPPORT, "this kexecfsd speaks version 1 of the protocol");
+        }
+        // Behind the last NUL there is nothing.
+        if (fields.size() < 3 || !fields.getLast().isEmpty()) {
+            throw malformed();
+        }
+        return parse(fields.get(1), fields.subList(2, fields.size() - 1));
+    }
+
+    private static Request parse(String verb, List<String> fields) {
+        if (verb.equals("mount") && fields.size() == 4) {
+            return new Mount(fields.get(0), path(fields.get(1)), path(fields.get(2)), fields.get(3));
+        }
+        if (verb.equals("await") && fields.size() == 1) {
+            return new AwaitEnd(device(fields.getFirst()));
+        }
+        throw malformed();
+    }
+
+    private static Path path(String text) {
+        try {
+            Path path = Path.of(text);
+            if (path.isAbsolute()) {
+                return path;
+            }
+        } catch (InvalidPathException e) {
+            throw malformed();
+        }
+        throw malformed();
+    }
+
+    private static long device(String text) {
+        String[] numbers = text.split(":", -1);
+        try {
+            if (numbers.length == 2) {
+                return (long) Integer.parseInt(numbers[0]) << 32 | Integer.parseUnsignedInt(numbers[1]);
+            }
+        } catch (NumberFormatException e) {
+            throw malformed();
+        }
+        throw malformed();
+    }
+
+    private static ErrnoException malformed() {
+        return new ErrnoException(Errno.EINVAL, "no request of version 1 of the protocol");
+    }
+}

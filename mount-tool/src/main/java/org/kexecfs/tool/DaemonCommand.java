@@ -1,0 +1,65 @@
+package org.kexecfs.tool;
+
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import org.kexecfs.daemon.Address;
+import org.kexecfs.daemon.Daemon;
+import org.kexecfs.posix.ErrnoException;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** {@code kexecfsd}: serves all mounts of this host. */
+@Command(
+        name = "daemon",
+        description = {
+            "kexecfsd. Serves the mounts that 'kexecfs mount' and 'mount -t kexecfs' ask for, all in one process. They start"
+                    + " it if it does not run, and it ends when it has nothing to serve; a second one is refused.",
+            "SIGTERM and SIGINT unmount all and end their sessions.%n"
+        },
+        footerHeading = "%nExamples:%n",
+        footer = {"  kexecfsd", "  kexecfsd --idle 0        stay, whether there is anything to serve or not"})
+final class DaemonCommand implements Runnable {
+    @Option(
+            names = "--idle",
+            paramLabel = "SECONDS",
+            defaultValue = "30",
+            description =
+                    "End when nothing was mounted and nobody asked for so long; 0: never. Default: ${DEFAULT-VALUE}.")
+    private int idle;
+
+    @Option(names = "--ready-fd", paramLabel = "N", description = ReadyFd.DESCRIPTION)
+    private Integer readyFd;
+
+    @Override
+    public void run() {
+        ReadyFd ready = new ReadyFd(Optional.ofNullable(readyFd));
+        CountDownLatch ended = new CountDownLatch(1);
+        try (Daemon daemon = start(ready)) {
+            Runtime.getRuntime().addShutdownHook(new Thread(() -> end(daemon, ended), "stop"));
+            ready.serving();
+            daemon.run(Duration.ofSeconds(idle));
+        } finally {
+            ended.countDown();
+        }
+    }
+
+    private static Daemon start(ReadyFd ready) {
+        try {
+            return Daemon.start(Address.ours());
+        } catch (ErrnoException e) {
+            ready.failed(Exit.of(e.errno()));
+            throw e;
+        }
+    }
+
+    /** The process ends once this returns: by then all sessions have ended. */
+    private static void end(Daemon daemon, CountDownLatch ended) {
+        daemon.stop();
+        try {
+            ended.await();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

@@ -1,0 +1,48 @@
+package org.kexecfs.tool;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+import org.kexecfs.daemon.Address;
+import org.kexecfs.daemon.Answer;
+import org.kexecfs.daemon.Client;
+import org.kexecfs.daemon.Request;
+import org.kexecfs.daemon.Starter;
+
+/** The host's kexecfsd, as the commands ask it. */
+final class Kexecfsd {
+    /** One that ends on its own just when it is asked is replaced by another, once. */
+    private static final int ATTEMPTS = 3;
+
+    private Kexecfsd() {}
+
+    /** Asks for something, of a daemon that is started if none runs. */
+    static Answer askStarting(Request request) {
+        Starter starter = new Starter(Address.ours(), program());
+        for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+            try (Client client = starter.connect()) {
+                Optional<Answer> answer = client.ask(request);
+                if (answer.isPresent()) {
+                    return answer.get();
+                }
+            }
+        }
+        throw new ToolException(
+                Exit.FAILED,
+                "kexecfsd ended without an answer; " + Address.ours().log() + " may say why");
+    }
+
+    /** A connection to the daemon, if one runs. */
+    static Optional<Client> connect() {
+        return Client.connect(Address.ours());
+    }
+
+    private static Path program() {
+        String home = System.getProperty("kexecfs.home");
+        Path program = Path.of(home == null ? "" : home, "bin", "kexecfsd");
+        if (!Files.isExecutable(program)) {
+            throw new ToolException(Exit.FAILED, "no kexecfsd runs, and there is none to start: " + program);
+        }
+        return program;
+    }
+}
