@@ -1,5 +1,8 @@
 package org.kexecfs.luo;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.locks.LockSupport;
 import jnr.constants.platform.linux.Errno;
@@ -17,6 +20,11 @@ import org.kexecfs.posix.Fd;
 public final class DeviceLiveUpdate implements LiveUpdate {
     /** Where udev puts it. */
     public static final String PATH = "/dev/liveupdate";
+
+    /** What /proc/self/fd shows of a session, before its name. */
+    private static final String SHOWN = "anon_inode:[luo_session] ";
+
+    private static final Path BOOT_ID = Path.of("/proc/sys/kernel/random/boot_id");
 
     private static final Duration PATIENCE = Duration.ofSeconds(5);
     private static final Duration FIRST_WAIT = Duration.ofMillis(1);
@@ -97,6 +105,34 @@ public final class DeviceLiveUpdate implements LiveUpdate {
             case EACCES, EPERM -> new ErrnoException(e, "no right to the LUO device: it is root's");
             default -> e;
         };
+    }
+
+    @Override
+    public LiveUpdateSession adopt(Fd fd) {
+        try {
+            return new DeviceSession(sessionName(fd), fd);
+        } catch (RuntimeException e) {
+            fd.close();
+            throw e;
+        }
+    }
+
+    /** As /proc shows it: the ioctl for it came later, and would be another's on another's descriptor. */
+    private static SessionName sessionName(Fd fd) {
+        String shown = fd.path().toString();
+        if (!shown.startsWith(SHOWN)) {
+            throw new ErrnoException(Errno.EINVAL, fd + " is no session of LUO, but " + shown);
+        }
+        return new SessionName(shown.substring(SHOWN.length()));
+    }
+
+    @Override
+    public String kernel() {
+        try {
+            return Files.readString(BOOT_ID).strip();
+        } catch (IOException e) {
+            throw new ErrnoException(Errno.EIO, BOOT_ID + " cannot be read: " + e.getMessage());
+        }
     }
 
     @Override

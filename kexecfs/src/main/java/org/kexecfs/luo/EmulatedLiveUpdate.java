@@ -10,6 +10,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.posix.ErrnoException;
+import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.FileId;
 
 /**
@@ -42,6 +43,8 @@ import org.kexecfs.posix.FileId;
  *       user, or root).
  *   <li>A session that outlives its process, by a duplicate of its descriptor elsewhere, has its files only as long as
  *       those who have such a duplicate have the files open, too; otherwise the kexec fails with ENOENT.
+ *   <li>A file that was retrieved by a process that has ended is, if the session outlived that, made anew by the next
+ *       retrieve: as it was before the kexec, and not the same open file.
  *   <li>The directory is no memory: it is written without fsync(2), and a power failure may damage it.
  * </ul>
  *
@@ -109,6 +112,43 @@ public final class EmulatedLiveUpdate implements LiveUpdate {
             return new IncomingSession(directory, kernel, session, session.open());
         } catch (ErrnoException e) {
             throw failed(e, name);
+        }
+    }
+
+    @Override
+    public LiveUpdateSession adopt(Fd fd) {
+        try (EmulatedKernel kernel = EmulatedKernel.lock(directory)) {
+            return adopt(fd, kernel);
+        } catch (RuntimeException e) {
+            fd.close();
+            throw e;
+        }
+    }
+
+    private LiveUpdateSession adopt(Fd fd, EmulatedKernel kernel) {
+        Path session = fd.path().getParent();
+        if (session == null
+                || !session.startsWith(directory)
+                || session.getNameCount() != directory.getNameCount() + 3) {
+            throw new ErrnoException(Errno.EINVAL, fd + " is no session of " + this);
+        }
+        SessionName name = SessionName.ofFileName(session.getFileName().toString());
+        SessionDirectory outgoing = kernel.outgoing(name);
+        if (outgoing.isOpenBy(fd)) {
+            return new OutgoingSession(directory, kernel, outgoing, fd);
+        }
+        SessionDirectory incoming = kernel.incoming(name);
+        if (incoming.isOpenBy(fd)) {
+            return new IncomingSession(directory, kernel, incoming, fd);
+        }
+        throw new ErrnoException(
+                Errno.ENODEV, "session '" + name + "' is gone with the kernel before the (emulated) kexec");
+    }
+
+    @Override
+    public String kernel() {
+        try (EmulatedKernel kernel = EmulatedKernel.lock(directory)) {
+            return kernel.path().getFileName().toString();
         }
     }
 

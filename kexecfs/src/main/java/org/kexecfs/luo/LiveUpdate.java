@@ -1,5 +1,7 @@
 package org.kexecfs.luo;
 
+import org.kexecfs.posix.Fd;
+
 /**
  * A LUO: the kernel's device, or the emulation of it. Its calls are those of {@code /dev/liveupdate}
  * (include/uapi/linux/liveupdate.h) and so are their errnos (kernel/liveupdate/luo_core.c and luo_session.c).
@@ -46,6 +48,19 @@ public interface LiveUpdate {
      *     follows will show
      */
     LiveUpdateSession retrieveSession(String name);
+
+    /**
+     * Takes up a session that another process of this kernel opened, by a duplicate of its descriptor.
+     *
+     * @param fd the descriptor; the session's from here on, and closed if this fails
+     * @return the session, which is what it was: {@link LiveUpdateSession#isIncoming} tells
+     * @throws org.kexecfs.posix.ErrnoException EINVAL it is no session's; ENODEV it is one of another kernel's (the emulation
+     *     only: no descriptor comes through a real kexec)
+     */
+    LiveUpdateSession adopt(Fd fd);
+
+    /** Which kernel runs, so to speak: a word that is another after each kexec. */
+    String kernel();
 
     /** Whether it is the emulation. */
     boolean emulated();

@@ -1,5 +1,7 @@
 package org.kexecfs.luo;
 
+import jnr.constants.platform.linux.Errno;
+import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
 
 /**
@@ -49,6 +51,24 @@ public interface LiveUpdateSession extends AutoCloseable {
      *     be finished yet: then nothing was
      */
     void finish();
+
+    /** Whether it is an incoming session: it was retrieved, and not created. */
+    default boolean isIncoming() {
+        return Adoption.answer(this, 0) == Errno.EINVAL;
+    }
+
+    /**
+     * Whether a file was preserved under a token.
+     *
+     * @throws org.kexecfs.posix.ErrnoException EINVAL an incoming session: only retrieving tells
+     */
+    default boolean holds(long token) {
+        Errno answer = Adoption.answer(this, token);
+        if (answer == Errno.EINVAL) {
+            throw new ErrnoException(Errno.EINVAL, this + " is incoming");
+        }
+        return answer == Errno.EEXIST;
+    }
 
     /**
      * The session's own descriptor, which stays this object's to close. The session lives as long as any duplicate of

@@ -70,6 +70,11 @@ record SessionDirectory(Path path) {
         }
     }
 
+    /** Whether it is there, and {@code session} is what those have open who have it open. */
+    boolean isOpenBy(Fd session) {
+        return wasRetrieved() && id().equals(session.status().id());
+    }
+
     SessionName name() {
         return SessionName.ofFileName(path.getFileName().toString());
     }

@@ -66,6 +66,7 @@ final class Contract {
         contract.kinds();
         contract.frozenFiles();
         contract.ends();
+        contract.adopting();
         contract.whatIsKept();
         contract.retrieving();
         contract.finishing();
@@ -337,6 +338,88 @@ final class Contract {
                     session.close();
                 },
                 bench -> holds(pattern(10), bench.keep(bench.retrieve().retrieve(1)), "file"));
+    }
+
+    private void adopting() {
+        plain("aSessionThatIsAdoptedIsWhatItWas", bench -> {
+            LiveUpdateSession session = bench.create();
+            session.preserve(bench.memfd(), 7);
+            LiveUpdateSession adopted = adopted(bench, session);
+            equal(bench.name(""), adopted.name(), "name");
+            that(!adopted.isIncoming(), "it is outgoing");
+            fails(EEXIST, () -> adopted.preserve(bench.memfd(), 7));
+            adopted.preserve(bench.memfd(), 8);
+            fails(EEXIST, bench::create);
+            adopted.close();
+            bench.create();
+        });
+        plain("anOutgoingSessionTellsWhatItHoldsAndIsNotChangedByThat", bench -> {
+            LiveUpdateSession session = bench.create();
+            session.preserve(bench.memfd(), 7);
+            for (int again = 0; again < 2; again++) {
+                that(session.holds(7), "it holds 7");
+                that(!session.holds(0), "it does not hold 0");
+                that(!session.isIncoming(), "it is outgoing");
+            }
+            session.preserve(bench.memfd(), 0);
+            that(session.holds(0), "it holds 0");
+        });
+        acrossKexec(
+                "aSessionThatIsAdoptedGoesOver",
+                bench -> {
+                    LiveUpdateSession session = bench.create();
+                    session.preserve(bench.memfd(pattern(10)), 1);
+                    adopted(bench, session).preserve(bench.memfd(pattern(20)), 2);
+                },
+                bench -> {
+                    LiveUpdateSession session = bench.retrieve();
+                    holds(pattern(10), bench.keep(session.retrieve(1)), "file preserved before");
+                    holds(pattern(20), bench.keep(session.retrieve(2)), "file preserved after");
+                });
+        acrossKexec(
+                "aRetrievedSessionThatIsAdoptedGivesItsFiles",
+                bench -> {
+                    LiveUpdateSession session = bench.create();
+                    session.preserve(bench.memfd(pattern(10)), 1);
+                    session.preserve(bench.memfd(pattern(20)), 2);
+                },
+                bench -> {
+                    LiveUpdateSession session = bench.retrieve();
+                    holds(pattern(10), bench.keep(session.retrieve(1)), "file retrieved before");
+                    that(session.isIncoming(), "it is incoming");
+                    LiveUpdateSession adopted = adopted(bench, session);
+                    that(adopted.isIncoming(), "it is incoming");
+                    fails(EINVAL, () -> adopted.holds(1));
+                    holds(pattern(10), bench.keep(adopted.retrieve(1)), "file retrieved again");
+                    holds(pattern(20), bench.keep(adopted.retrieve(2)), "file not retrieved before");
+                    adopted.finish();
+                    that(adopted.isIncoming(), "it is incoming when it is finished");
+                    fails(ENOENT, () -> adopted.retrieve(1));
+                });
+        plain("whatIsNoSessionIsNotAdoptedAndClosed", bench -> {
+            for (Fd no : List.of(pipe(bench), bench.memfd(), bench.keep(Fd.open("/dev/null", Fd.O_RDWR, 0)))) {
+                fails(EINVAL, () -> bench.luo().adopt(no));
+                fails(EBADF, no::number);
+            }
+        });
+        acrossKexec(
+                "theKernelIsAnotherAfterAKexec",
+                bench -> bench.create().preserve(bench.memfd(Fd.utf8(bench.luo().kernel())), 1),
+                bench -> {
+                    Fd file = bench.keep(bench.retrieve().retrieve(1));
+                    byte[] before = new byte[(int) file.status().size()];
+                    file.pread(before, 0);
+                    String now = bench.luo().kernel();
+                    equal(now, bench.luo().kernel(), "kernel, asked again");
+                    that(!Arrays.equals(before, Fd.utf8(now)), "kernel: " + now + " before as well");
+                });
+    }
+
+    /** The session as a process that has nothing but a duplicate of its descriptor sees it. */
+    private static LiveUpdateSession adopted(Bench bench, LiveUpdateSession session) {
+        Fd duplicate = session.fd().dup();
+        session.close();
+        return bench.keep(bench.luo().adopt(duplicate));
     }
 
     private void whatIsKept() {

@@ -86,6 +86,16 @@ final class TestLuo implements LiveUpdate {
         return new TestSession(emulation.retrieveSession(name));
     }
 
+    @Override
+    public LiveUpdateSession adopt(Fd fd) {
+        return new TestSession(emulation.adopt(fd));
+    }
+
+    @Override
+    public String kernel() {
+        return emulation.kernel();
+    }
+
     private static void fail(Optional<Errno> with) {
         with.ifPresent(errno -> {
             throw new ErrnoException(errno, "as the test wants it");
