@@ -119,6 +119,7 @@ enum ControlFile {
                         "version " + INTERFACE_VERSION,
                         "session " + session.name(),
                         "backend " + session.backend(),
+                        "preserve " + (session.preservesEach() ? "link" : "prepare"),
                         "state " + session.state(),
                         "cycle " + session.cycle(),
                         "entries " + usage.entries(),

@@ -87,8 +87,8 @@ final class KexecFs implements AutoCloseable {
         o.read.set((path, buffer, size, offset, file) -> answer(() -> read(info(file), buffer, size, offset)));
         o.write.set((path, buffer, size, offset, file) -> answer(() -> write(info(file), buffer, size, offset)));
         o.release.set((path, file) -> answer(() -> release(info(file))));
-        o.flush.set((path, file) -> 0);
-        o.fsync.set((path, datasync, file) -> 0);
+        o.flush.set((path, file) -> answer(() -> flush(info(file))));
+        o.fsync.set((path, datasync, file) -> answer(() -> fsync(info(file))));
         o.fsyncdir.set((path, datasync, file) -> 0);
         o.truncate.set((path, size) -> answer(() -> truncate(target(path), size)));
         o.ftruncate.set((path, size, file) -> answer(() -> ftruncate(info(file), size)));
@@ -351,7 +351,9 @@ final class KexecFs implements AutoCloseable {
         if (type != FileStatus.S_IFREG) {
             throw new ErrnoException(Errno.EOPNOTSUPP, "LUO preserves memory, not devices, pipes or sockets");
         }
-        session.create(ours(target), mode & 07777, caller.uid(), caller.gid()).close();
+        try (OpenFile made = session.create(ours(target), mode & 07777, caller.uid(), caller.gid())) {
+            made.sync();
+        }
         return 0;
     }
 
@@ -411,7 +413,7 @@ final class KexecFs implements AutoCloseable {
     private long add(OpenFile open) {
         long number = handles.add(new Handle.OfEntry(open));
         try {
-            passthrough.open(number, open.token(), open.file(), open.isGuarded());
+            passthrough.open(number, open);
             return number;
         } catch (RuntimeException e) {
             handles.remove(number);
@@ -453,9 +455,13 @@ final class KexecFs implements AutoCloseable {
         return switch (handles.get(file.fh.get())) {
             case Handle.OfEntry entry -> {
                 boolean append = (file.flags.get() & Fd.O_APPEND) != 0;
-                entry.file().checkWrite(size, offset, append);
                 Fd memory = entry.file().file();
-                yield (int) (append ? memory.append(buffer, size) : memory.pwrite(buffer, size, offset));
+                yield (int) entry.file()
+                        .write(
+                                size,
+                                offset,
+                                append,
+                                () -> append ? memory.append(buffer, size) : memory.pwrite(buffer, size, offset));
             }
             case Handle.OfControl control -> {
                 command(control, bytes(buffer, size));
@@ -482,6 +488,22 @@ final class KexecFs implements AutoCloseable {
         byte[] text = new byte[(int) size];
         buffer.get(0, text, 0, text.length);
         return text;
+    }
+
+    /** close(2), of one descriptor of maybe several: whoever has written waits for LUO. */
+    private int flush(FuseFileInfo file) {
+        if (handles.get(file.fh.get()) instanceof Handle.OfEntry entry
+                && entry.file().awaitsLuo()) {
+            entry.file().sync();
+        }
+        return 0;
+    }
+
+    private int fsync(FuseFileInfo file) {
+        if (handles.get(file.fh.get()) instanceof Handle.OfEntry entry) {
+            entry.file().sync();
+        }
+        return 0;
     }
 
     private int release(FuseFileInfo file) {

@@ -7,6 +7,7 @@ import jnr.constants.platform.linux.Errno;
 import jnr.ffi.Pointer;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
+import org.kexecfs.session.OpenFile;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -73,7 +74,7 @@ final class Passthrough {
     }
 
     /** How an open file is passed through. */
-    private record Use(Backing backing, boolean mappingsOnly) {}
+    private record Use(Backing backing, boolean mappingsOnly, boolean tellsOfClose) {}
 
     private final Fd device;
     private final ReentrantLock lock = new ReentrantLock();
@@ -94,24 +95,24 @@ final class Passthrough {
      * Passes an open file through, if the kernel does.
      *
      * @param handle the open file
-     * @param token of its entry: opens of one entry share what the kernel keeps of it
-     * @param memory its bytes
-     * @param mappingsOnly mmap(2) goes to the memory, but reads and writes come to us
+     * @param file opens of one entry share what the kernel keeps of it. If it is guarded, mmap(2) goes to the memory, but
+     *     reads and writes come to us
      * @throws ErrnoException EMFILE, ENOMEM and others of the registration
      */
-    void open(long handle, long token, Fd memory, boolean mappingsOnly) {
+    void open(long handle, OpenFile file) {
         lock.lock();
         try {
             if (!on) {
                 return;
             }
+            long token = file.token();
             Backing backing = byToken.get(token);
             if (backing == null) {
-                backing = new Backing(token, register(memory));
+                backing = new Backing(token, register(file.file()));
                 byToken.put(token, backing);
             }
             backing.users++;
-            byHandle.put(handle, new Use(backing, mappingsOnly));
+            byHandle.put(handle, new Use(backing, file.isGuarded(), file.awaitsLuo()));
         } catch (ErrnoException e) {
             if (!e.is(Errno.EPERM) || !byToken.isEmpty()) {
                 throw e;
@@ -195,9 +196,9 @@ final class Passthrough {
             lock.unlock();
         }
         if (use != null) {
-            // Nothing is cached, so a close has nothing to wait for; and one that dies with the server never hangs in
-            // it.
-            int flags = reply.getInt(OPEN_OUT_FLAGS) | FOPEN_PASSTHROUGH | FOPEN_NOFLUSH;
+            // Nothing is cached, so only LUO is to be waited for at a close; others never hang in one if the server
+            // dies.
+            int flags = reply.getInt(OPEN_OUT_FLAGS) | FOPEN_PASSTHROUGH | (use.tellsOfClose() ? 0 : FOPEN_NOFLUSH);
             reply.putInt(OPEN_OUT_FLAGS, use.mappingsOnly() ? flags : flags & ~FOPEN_DIRECT_IO);
             reply.putInt(OPEN_OUT_BACKING_ID, use.backing().id);
         }

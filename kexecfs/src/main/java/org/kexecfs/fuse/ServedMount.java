@@ -132,6 +132,7 @@ final class ServedMount implements AutoCloseable {
                 options.mode(),
                 Libc.C.geteuid(),
                 Libc.C.getegid(),
+                options.preserve(),
                 options.size(),
                 options.inodes());
     }

@@ -28,7 +28,7 @@ public interface LiveUpdate {
     /**
      * Creates an outgoing session (CREATE_SESSION).
      *
-     * @param name 1 to 63 bytes of UTF-8, no {@code /}, no NUL, not {@code .} or {@code ..}
+     * @param name 1 to 63 bytes of UTF-8, no NUL, not {@code .} or {@code ..}
      * @return the session, empty
      * @throws org.kexecfs.posix.ErrnoException EINVAL not such a name; EEXIST an outgoing session of that name is
      *     open; ENOENT, EACCES, EPERM no such device or directory, or no right to it; EBUSY others have had the device

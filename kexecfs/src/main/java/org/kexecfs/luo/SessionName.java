@@ -5,8 +5,9 @@ import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
 
 /**
- * A session's name: 1 to 63 bytes of UTF-8, no {@code /}, no NUL, not {@code .} or {@code ..}. The kernel itself asks
- * only for the length.
+ * A session's name in LUO: 1 to 63 bytes of UTF-8, no NUL, not {@code .} or {@code ..}. The kernel itself asks only for
+ * the length. A session of kexecfs has no {@code /} in its name ({@link #whole}), so that further LUO sessions of its own
+ * can be named after it, {@code NAME/PART}, and nobody else's.
  *
  * @param text the name
  */
@@ -30,9 +31,6 @@ public record SessionName(String text) {
         if (text.equals(".") || text.equals("..")) {
             throw invalid(text, "is a directory's name for itself or its parent");
         }
-        if (text.indexOf('/') >= 0) {
-            throw invalid(text, "holds a '/'");
-        }
         if (text.indexOf('\0') >= 0) {
             throw invalid(text, "holds a NUL");
         }
@@ -40,6 +38,20 @@ public record SessionName(String text) {
         if (!new String(bytes, java.nio.charset.StandardCharsets.UTF_8).equals(text)) {
             throw invalid(text, "is no UTF-8");
         }
+    }
+
+    /**
+     * The name of a session of kexecfs.
+     *
+     * @param text 1 to 63 bytes, no slash
+     * @throws ErrnoException EINVAL, with the rule that it breaks
+     */
+    public static SessionName whole(String text) {
+        SessionName name = new SessionName(text);
+        if (text.indexOf('/') >= 0) {
+            throw invalid(text, "holds a '/'");
+        }
+        return name;
     }
 
     private static ErrnoException invalid(String text, String rule) {

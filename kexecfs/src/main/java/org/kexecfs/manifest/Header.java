@@ -15,9 +15,11 @@ import org.kexecfs.posix.ErrnoException;
  * @param writer who wrote it, for people
  * @param session the session's name
  * @param nextToken every token of the session when it was written is below it, 1 to {@link Bounds#TOKEN} + 1
+ * @param generation how often the log was written anew: of two logs of a session, the higher one counts
  * @param unknown fields of a newer writer, kept when the header is written again
  */
-record Header(long format, long oldestReader, Bytes writer, Bytes session, long nextToken, Bytes unknown) {
+record Header(
+        long format, long oldestReader, Bytes writer, Bytes session, long nextToken, long generation, Bytes unknown) {
     /** This build, as a writer. */
     static final Bytes THIS = Bytes.of("kexecfs "
             + Objects.requireNonNullElse(Header.class.getPackage().getImplementationVersion(), "(unpackaged)"));
@@ -27,6 +29,7 @@ record Header(long format, long oldestReader, Bytes writer, Bytes session, long 
     private static final int WRITER = 3;
     private static final int SESSION = 4;
     private static final int NEXT_TOKEN = 5;
+    private static final int GENERATION = 6;
 
     /**
      * The header of a new session.
@@ -46,12 +49,14 @@ record Header(long format, long oldestReader, Bytes writer, Bytes session, long 
                 THIS,
                 Bytes.of(Name.of(name).bytes()),
                 1,
+                0,
                 Bytes.EMPTY);
     }
 
     /** The same session's, as it begins a log that this build writes now. */
     Header rewritten(Format newFormat, long newNextToken) {
-        return new Header(newFormat.number(), newFormat.oldestReader(), THIS, session, newNextToken, unknown);
+        return new Header(
+                newFormat.number(), newFormat.oldestReader(), THIS, session, newNextToken, generation + 1, unknown);
     }
 
     /** The header as a frame's payload. */
@@ -62,6 +67,7 @@ record Header(long format, long oldestReader, Bytes writer, Bytes session, long 
                 .bytes(WRITER, writer.toArray())
                 .bytes(SESSION, session.toArray())
                 .uint(NEXT_TOKEN, nextToken)
+                .uint(GENERATION, generation)
                 .whole(unknown)
                 .toArray();
     }
@@ -81,6 +87,9 @@ record Header(long format, long oldestReader, Bytes writer, Bytes session, long 
         if (header.nextToken < 1 || header.nextToken > Bounds.TOKEN + 1) {
             throw new Damage("its next token is " + Long.toUnsignedString(header.nextToken));
         }
+        if (header.generation < 0 || header.generation == Long.MAX_VALUE) {
+            throw new Damage("its generation is " + Long.toUnsignedString(header.generation));
+        }
         return header;
     }
 
@@ -95,6 +104,7 @@ record Header(long format, long oldestReader, Bytes writer, Bytes session, long 
         Bytes writer = Bytes.EMPTY;
         Bytes session = Bytes.EMPTY;
         long nextToken = 0;
+        long generation = 0;
         FieldWriter unknown = new FieldWriter();
         while (fields.next()) {
             switch (fields.number()) {
@@ -103,10 +113,11 @@ record Header(long format, long oldestReader, Bytes writer, Bytes session, long 
                 case WRITER -> writer = fields.bytes();
                 case SESSION -> session = fields.bytes();
                 case NEXT_TOKEN -> nextToken = fields.uint64();
+                case GENERATION -> generation = fields.uint64();
                 default -> unknown.whole(fields.whole());
             }
         }
-        return new Header(format, oldestReader, writer, session, nextToken, Bytes.of(unknown.toArray()));
+        return new Header(format, oldestReader, writer, session, nextToken, generation, Bytes.of(unknown.toArray()));
     }
 
     private void checkFormat() throws Damage {

@@ -78,6 +78,11 @@ final class Log {
         }
     }
 
+    /** How many bytes more fit without growing the file. */
+    long room() {
+        return memfd.status().size() - committed;
+    }
+
     /** How many bytes count. */
     long length() {
         return committed;

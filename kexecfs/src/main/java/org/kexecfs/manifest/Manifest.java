@@ -21,7 +21,8 @@ import org.kexecfs.posix.Fd;
  *     all of an append's changes or none.
  * <li>When {@link #worthCompacting}, {@link #compacted} makes a second manifest of the state alone; the session puts it
  *     in the place of the first (keeper, LUO), and closes the first.
- * <li>Before LUO freezes the file's size, {@link #reserve} makes room for what is recorded while it is frozen.
+ * <li>Before LUO freezes the file's size, {@link #reserve} makes room for what is recorded while it is frozen;
+ *     {@link #room} is what is left of it.
  * <li>After a crash or a kexec, {@link #read} gives it back and tells every change.
  * </ol>
  */
@@ -151,14 +152,16 @@ public final class Manifest implements AutoCloseable {
         damage.ifPresent(why -> {
             throw new ErrnoException(Errno.EIO, why);
         });
-        Frames frames = new Frames();
-        for (Change change : changes) {
-            frames.add(Records.encode(change));
-        }
-        log.append(frames);
+        log.append(frames(changes));
         for (Change change : changes) {
             nextToken = Math.max(nextToken, change.used() + 1);
         }
+    }
+
+    private static Frames frames(List<Change> changes) {
+        Frames frames = new Frames();
+        changes.forEach(change -> frames.add(Records.encode(change)));
+        return frames;
     }
 
     /** Whether the log has grown to twice the state it began with, so that {@link #compacted} pays. */
@@ -197,6 +200,26 @@ public final class Manifest implements AutoCloseable {
      */
     public void reserve(long bytes) {
         log.reserve(bytes);
+    }
+
+    /** Bytes that can be recorded without growing the file: see {@link #sizeOf}. */
+    public long room() {
+        return log.room();
+    }
+
+    /** Bytes that {@code changes} take in the log. */
+    public static long sizeOf(List<Change> changes) {
+        return frames(changes).length();
+    }
+
+    /** How many bytes of the file count. */
+    public long length() {
+        return log.length();
+    }
+
+    /** How often it was {@link #compacted}: of two manifests of a session, the one of the higher generation counts. */
+    public long generation() {
+        return header.generation();
     }
 
     /** Its file, to preserve and to keep; closed with the manifest. */

@@ -20,6 +20,7 @@ import org.kexecfs.posix.Time;
  * @param accessed atime
  * @param modified mtime
  * @param readOnly whether the open file that was linked had no write access
+ * @param absence what it means if the file is not there after a kexec
  * @param xattrs extended attributes, full name ({@code user.comment}) to value
  * @param unknown fields that a newer kexecfs recorded and this one does not know; empty for what is made here. Keep it
  *     when an entry changes (the {@code with} methods do)
@@ -36,6 +37,7 @@ public record Node(
         Time accessed,
         Time modified,
         boolean readOnly,
+        Absence absence,
         SortedMap<Bytes, Bytes> xattrs,
         Bytes unknown) {
     private static final int MODE = 07777;
@@ -56,22 +58,38 @@ public record Node(
      * @param token see {@link Manifest#allocateToken()}; 0 for the root
      */
     public static Node of(long token, Kind kind, int uid, int gid, int mode, Time now, boolean readOnly) {
-        return new Node(token, kind, uid, gid, mode, now, now, readOnly, Collections.emptySortedMap(), Bytes.EMPTY);
+        return new Node(
+                token,
+                kind,
+                uid,
+                gid,
+                mode,
+                now,
+                now,
+                readOnly,
+                Absence.DAMAGE,
+                Collections.emptySortedMap(),
+                Bytes.EMPTY);
     }
 
     /** The same entry with other permission bits, 0 to 07777. */
     public Node withMode(int newMode) {
-        return new Node(token, kind, uid, gid, newMode, accessed, modified, readOnly, xattrs, unknown);
+        return new Node(token, kind, uid, gid, newMode, accessed, modified, readOnly, absence, xattrs, unknown);
     }
 
     /** The same entry with another owner and group. */
     public Node withOwner(int newUid, int newGid) {
-        return new Node(token, kind, newUid, newGid, mode, accessed, modified, readOnly, xattrs, unknown);
+        return new Node(token, kind, newUid, newGid, mode, accessed, modified, readOnly, absence, xattrs, unknown);
     }
 
     /** The same entry with other times. */
     public Node withTimes(Time newAccessed, Time newModified) {
-        return new Node(token, kind, uid, gid, mode, newAccessed, newModified, readOnly, xattrs, unknown);
+        return new Node(token, kind, uid, gid, mode, newAccessed, newModified, readOnly, absence, xattrs, unknown);
+    }
+
+    /** The same entry, whose file may be absent for another reason. */
+    public Node withAbsence(Absence newAbsence) {
+        return new Node(token, kind, uid, gid, mode, accessed, modified, readOnly, newAbsence, xattrs, unknown);
     }
 
     /** The same entry with one extended attribute set; errors as for the constructor. */
@@ -89,7 +107,7 @@ public record Node(
     }
 
     private Node withXattrs(SortedMap<Bytes, Bytes> changed) {
-        return new Node(token, kind, uid, gid, mode, accessed, modified, readOnly, changed, unknown);
+        return new Node(token, kind, uid, gid, mode, accessed, modified, readOnly, absence, changed, unknown);
     }
 
     private static boolean isTime(Time time) {

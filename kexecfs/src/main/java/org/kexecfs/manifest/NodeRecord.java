@@ -18,9 +18,14 @@ final class NodeRecord {
     private static final int MODIFIED_NANOSECONDS = 9;
     private static final int READ_ONLY = 10;
     private static final int XATTR = 11;
+    private static final int ABSENCE = 12;
 
     private static final int KIND_FILE = 1;
     private static final int KIND_DIRECTORY = 2;
+
+    private static final int ABSENCE_DAMAGE = 0;
+    private static final int ABSENCE_NEW = 1;
+    private static final int ABSENCE_TAKEN_BACK = 2;
 
     private long token;
     private long kind;
@@ -32,6 +37,7 @@ final class NodeRecord {
     private long modifiedSeconds;
     private long modifiedNanoseconds;
     private boolean readOnly;
+    private long absence;
     private final SortedMap<Bytes, Bytes> xattrs = new TreeMap<>();
     private final FieldWriter unknown = new FieldWriter();
 
@@ -55,7 +61,14 @@ final class NodeRecord {
                 .uint(MODIFIED_NANOSECONDS, node.modified().nanoseconds())
                 .bool(READ_ONLY, node.readOnly());
         node.xattrs().forEach((name, value) -> record.bytes(XATTR, xattr(name.toArray(), value.toArray())));
-        return record.whole(node.unknown());
+        return record.uint(
+                        ABSENCE,
+                        switch (node.absence()) {
+                            case DAMAGE -> ABSENCE_DAMAGE;
+                            case NEW -> ABSENCE_NEW;
+                            case TAKEN_BACK -> ABSENCE_TAKEN_BACK;
+                        })
+                .whole(node.unknown());
     }
 
     /**
@@ -84,6 +97,7 @@ final class NodeRecord {
             case MODIFIED_SECONDS -> modifiedSeconds = field.sint64();
             case MODIFIED_NANOSECONDS -> modifiedNanoseconds = field.uint32();
             case READ_ONLY -> readOnly = field.bool();
+            case ABSENCE -> absence = field.uint64();
             case XATTR -> xattr(field.bytes().toArray());
             default -> unknown.whole(field.whole());
         }
@@ -113,6 +127,7 @@ final class NodeRecord {
                 new Time(accessedSeconds, accessedNanoseconds),
                 new Time(modifiedSeconds, modifiedNanoseconds),
                 readOnly,
+                absence(),
                 xattrs,
                 Bytes.of(unknown.toArray()));
     }
@@ -125,6 +140,19 @@ final class NodeRecord {
             return Kind.DIRECTORY;
         }
         throw new Damage("it is an entry that is neither file nor directory");
+    }
+
+    private Absence absence() throws Damage {
+        if (absence == ABSENCE_DAMAGE) {
+            return Absence.DAMAGE;
+        }
+        if (absence == ABSENCE_NEW) {
+            return Absence.NEW;
+        }
+        if (absence == ABSENCE_TAKEN_BACK) {
+            return Absence.TAKEN_BACK;
+        }
+        throw new Damage("it is an entry that may be absent for a reason unknown");
     }
 
     private static byte[] xattr(byte[] name, byte[] value) {

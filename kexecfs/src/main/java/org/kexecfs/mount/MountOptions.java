@@ -10,6 +10,7 @@ import java.util.Optional;
 import java.util.Set;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.posix.ErrnoException;
+import org.kexecfs.session.Settings.Preserve;
 
 /**
  * What {@code mount -o} says. Names and meanings are those of kexecfs/doc/interface.md; those that every filesystem
@@ -23,6 +24,7 @@ import org.kexecfs.posix.ErrnoException;
  * @param controlUid owner of the control files; empty: who mounts
  * @param controlGid group of the control files; empty: who mounts
  * @param controlMode permission bits of the control files that can be written, less all but the write bits
+ * @param preserve when files are handed to LUO
  * @param size bytes of all entries, 0 for no limit
  * @param inodes number of entries, 0 for no limit
  * @param readOnly {@code ro}
@@ -38,6 +40,7 @@ public record MountOptions(
         Optional<Integer> controlUid,
         Optional<Integer> controlGid,
         int controlMode,
+        Preserve preserve,
         long size,
         long inodes,
         boolean readOnly,
@@ -118,7 +121,6 @@ public record MountOptions(
             if (emulated && given.containsKey("device")) {
                 throw invalid("device and emulate exclude each other; give one");
             }
-            preserve();
             MountOptions options = new MountOptions(
                     text("device").map(this::path).orElse(DEVICE),
                     emulated ? Optional.of(emulationDirectory(given.remove("emulate"))) : Optional.empty(),
@@ -128,6 +130,7 @@ public record MountOptions(
                     id("control_uid"),
                     id("control_gid"),
                     mode("control_mode").orElse(CONTROL_MODE),
+                    preserve(),
                     limit("size").orElse(memory() / 2),
                     limit("nr_inodes").orElse(memory() / 2 / PAGE),
                     flag("ro"),
@@ -139,15 +142,13 @@ public record MountOptions(
             return options;
         }
 
-        private void preserve() {
+        private Preserve preserve() {
             String when = text("preserve").orElse("prepare");
-            if (when.equals("link")) {
-                throw new ErrnoException(
-                        Errno.EOPNOTSUPP, "mount option preserve=link: this version knows preserve=prepare only");
-            }
-            if (!when.equals("prepare")) {
-                throw invalid("mount option preserve=" + when + "; it is prepare or link");
-            }
+            return switch (when) {
+                case "prepare" -> Preserve.AT_PREPARE;
+                case "link" -> Preserve.AT_LINK;
+                default -> throw invalid("mount option preserve=" + when + "; it is prepare or link");
+            };
         }
 
         private Path path(String given) {

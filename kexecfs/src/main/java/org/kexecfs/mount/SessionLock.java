@@ -33,7 +33,7 @@ public final class SessionLock implements AutoCloseable {
      */
     public static SessionLock take(String session, MountOptions options, String place) {
         // Before it becomes a path.
-        String name = new SessionName(session).text();
+        String name = SessionName.whole(session).text();
         Path backend = options.emulate().orElseGet(RuntimeDirectory::path);
         Path path = RuntimeDirectory.make(backend.resolve("mounted"))
                 .resolve(URLEncoder.encode(name, StandardCharsets.UTF_8));

@@ -14,6 +14,7 @@ import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import jnr.constants.platform.linux.Errno;
+import org.kexecfs.manifest.Absence;
 import org.kexecfs.manifest.Bytes;
 import org.kexecfs.manifest.Change;
 import org.kexecfs.manifest.Kind;
@@ -43,6 +44,10 @@ final class Entries implements AutoCloseable {
     /** So many entries are counted at each change without anyone noticing. */
     private static final int MANY = 64;
 
+    /** Room in the manifest for what is recorded while LUO has frozen its size, if the manifest is not longer. */
+    private static final long FROZEN_ROOM = 64 * 1024;
+
+    private final Preserved preserved;
     private final Settings settings;
     private final Memory memory;
     private final Ownership ownership;
@@ -59,7 +64,8 @@ final class Entries implements AutoCloseable {
     /** A file that was opened: what it was then, and a descriptor of the caller's own. */
     record Opened(Node node, Fd file) {}
 
-    Entries(Recovery recovery, Settings settings, Host host) {
+    Entries(Recovery recovery, Preserved preserved, Settings settings, Host host) {
+        this.preserved = preserved;
         this.settings = settings;
         this.memory = host.memory();
         this.ownership = host.ownership();
@@ -71,10 +77,6 @@ final class Entries implements AutoCloseable {
 
     Tree tree() {
         return tree;
-    }
-
-    Manifest manifest() {
-        return manifest;
     }
 
     /** All of them, the root included. */
@@ -98,8 +100,9 @@ final class Entries implements AutoCloseable {
         }
     }
 
-    private static Status status(Entry entry, boolean held) {
-        return held ? Status.PRESERVED : entry.status();
+    private Status status(Entry entry) {
+        long held = entry.file().isPresent() ? entry.token() : Preserved.MANIFEST;
+        return entry.status().equals(Status.LINKED) && preserved.holds(held) ? Status.PRESERVED : entry.status();
     }
 
     Stat stat(EntryPath path) {
@@ -124,12 +127,12 @@ final class Entries implements AutoCloseable {
         return all;
     }
 
-    List<Listed> files(boolean held) {
+    List<Listed> files() {
         return tree.names().stream()
                 .map(named -> {
                     Entry entry = entries.get(named.token());
                     Kind kind = tree.node(named.token()).orElseThrow().kind();
-                    return new Listed(named.token(), kind, entry.size(), status(entry, held), named.path());
+                    return new Listed(named.token(), kind, entry.size(), status(entry), named.path());
                 })
                 .toList();
     }
@@ -225,7 +228,8 @@ final class Entries implements AutoCloseable {
 
     private Node newNode(Node parent, Kind kind, int mode, int uid, int gid, boolean readOnly) {
         int group = (parent.mode() & SET_GID) != 0 ? parent.gid() : gid;
-        return Node.of(manifest.allocateToken(), kind, uid, group, mode & MODE, Time.now(), readOnly);
+        Node node = Node.of(manifest.allocateToken(), kind, uid, group, mode & MODE, Time.now(), readOnly);
+        return kind == Kind.FILE && preserved.isEachAtOnce() ? node.withAbsence(Absence.NEW) : node;
     }
 
     private Node parentOfNew(EntryPath path) {
@@ -334,6 +338,7 @@ final class Entries implements AutoCloseable {
 
     private void dropIfGone(long token) {
         if (tree.node(token).isEmpty()) {
+            preserved.letGo(token);
             Entry entry = entries.remove(token);
             entry.file().ifPresent(file -> {
                 FileId id = file.status().id();
@@ -420,17 +425,18 @@ final class Entries implements AutoCloseable {
     Node setTimes(EntryPath path, Time accessed, Time modified) {
         Node node = tree.get(path);
         entries.get(node.token()).setTimes(accessed, modified);
+        if (preserved.isEachAtOnce()) {
+            record(List.of(node));
+        }
         return node;
     }
 
-    SortedMap<Bytes, Bytes> xattrs(EntryPath path, boolean held) {
+    SortedMap<Bytes, Bytes> xattrs(EntryPath path) {
         Node node = tree.get(path);
         SortedMap<Bytes, Bytes> all = new TreeMap<>(node.xattrs());
         if (node.kind() == Kind.FILE) {
             all.put(Xattrs.TOKEN, Bytes.of(Long.toString(node.token())));
-            all.put(
-                    Xattrs.STATUS,
-                    Bytes.of(status(entries.get(node.token()), held).toString()));
+            all.put(Xattrs.STATUS, Bytes.of(status(entries.get(node.token())).toString()));
         }
         return all;
     }
@@ -453,18 +459,106 @@ final class Entries implements AutoCloseable {
         });
     }
 
-    /** LUO keeps no times: the manifest must have them as they are at the last moment that it can be changed. */
-    void recordTimes() {
+    // ---- what LUO has
+
+    /**
+     * LUO has from now on what it is to have at this time.
+     *
+     * @throws ErrnoException as {@link Preserved#begin}; {@link EntryRefused} names a file, and those before it are held
+     */
+    void begin() {
+        if (preserved.isEachAtOnce()) {
+            // A kexec may come between two files, and finds those that LUO has by then.
+            record(tree.nodes().stream()
+                    .filter(node -> node.absence() == Absence.DAMAGE && node.kind() == Kind.FILE)
+                    .map(node -> node.withAbsence(Absence.TAKEN_BACK))
+                    .toList());
+            reserveRoom(manifest, 0);
+        }
+        preserved.begin(manifest.memfd());
+        if (preserved.isEachAtOnce()) {
+            holdAll(entries.values());
+        }
+    }
+
+    /**
+     * LUO has everything when this returns.
+     *
+     * @param order of the tokens
+     * @throws ErrnoException LUO's errno; {@link EntryRefused} names the file
+     */
+    void prepare(List<Long> order) {
+        if (!preserved.isEachAtOnce()) {
+            // The last moment that it can be recorded.
+            record(tree.nodes().stream()
+                    .map(node -> node.withAbsence(Absence.DAMAGE))
+                    .toList());
+            reserveRoom(manifest, 0);
+        }
+        holdAll(order.stream().map(entries::get).toList());
+    }
+
+    private void holdAll(Collection<Entry> all) {
+        try {
+            preserved.prepare(manifest.memfd(), all);
+        } finally {
+            if (preserved.isEachAtOnce()) {
+                record(tree.nodes());
+            }
+        }
+    }
+
+    /** Whether {@link #hold} has nothing to do. */
+    boolean isSettled(long token) {
+        return tree.node(token)
+                .map(node -> preserved.holds(token) && current(node).equals(node))
+                .orElse(true);
+    }
+
+    /**
+     * LUO has the file when this returns, if it is to have each at once, and the manifest says so. Nothing if the entry is
+     * gone.
+     *
+     * @throws ErrnoException LUO's errno
+     */
+    void hold(long token) {
+        Optional<Node> node = tree.node(token);
+        if (node.isPresent()) {
+            preserved.hold(entries.get(token));
+            record(List.of(node.get()));
+        }
+    }
+
+    /** LUO does not have the file alone when this returns, and the manifest says so: its size can change. */
+    void loosen(long token) {
+        Optional<Node> node = tree.node(token);
+        if (node.isPresent() && preserved.holds(token)) {
+            commit(List.of(new Change.Put(node.get().withAbsence(Absence.TAKEN_BACK))));
+            preserved.letGo(token);
+        }
+    }
+
+    boolean isHeld(long token) {
+        return preserved.holds(token);
+    }
+
+    /** Records what is as it is now and not as it was recorded: times, which LUO does not keep, and what LUO has. */
+    private void record(List<Node> nodes) {
         List<Change> changes = new ArrayList<>();
-        for (Node node : tree.nodes()) {
-            Node current = entries.get(node.token()).withTimes(node);
-            if (!current.equals(node)) {
+        for (Node node : nodes) {
+            Node current = current(node);
+            if (!current.equals(tree.node(node.token()).orElseThrow())) {
                 changes.add(new Change.Put(current));
             }
         }
         if (!changes.isEmpty()) {
             commit(changes);
         }
+    }
+
+    private Node current(Node node) {
+        Node current = entries.get(node.token()).withTimes(node);
+        return preserved.holds(node.token()) ? current.withAbsence(Absence.DAMAGE) : current;
     }
 
     /** Whether it is a file that could not be restored. */
@@ -476,14 +570,8 @@ final class Entries implements AutoCloseable {
     void drop(Predicate<Entry> which) {
         Set<Long> dropped =
                 entries.values().stream().filter(which).map(Entry::token).collect(Collectors.toSet());
-        List<Change> changes = new ArrayList<>();
-        tree.names().stream()
-                .filter(named -> dropped.contains(named.token()))
-                .forEach(
-                        named -> changes.add(new Change.Unlink(named.directory().token(), named.name())));
-        dropped.forEach(token -> changes.add(new Change.Remove(token)));
-        if (!changes.isEmpty()) {
-            commit(changes);
+        if (!dropped.isEmpty()) {
+            commit(tree.removal(dropped));
             dropped.forEach(this::dropIfGone);
         }
     }
@@ -499,24 +587,45 @@ final class Entries implements AutoCloseable {
         });
     }
 
-    /** Records changes, then makes them: a kill in between loses what nobody was told of. */
+    /**
+     * Records changes, then makes them: a kill in between loses what nobody was told of. The log is made shorter before
+     * and not after: what was recorded last must be there for as long as LUO has not followed it.
+     */
     private void commit(List<Change> changes) {
+        long size = preserved.holds(Preserved.MANIFEST) ? Manifest.sizeOf(changes) : 0;
+        if (manifest.worthCompacting() || size > 0 && manifest.room() < size) {
+            compact(size);
+        }
         manifest.append(changes);
         changes.forEach(tree::apply);
-        if (manifest.worthCompacting()) {
-            compact();
+    }
+
+    /** @param size what must be recorded next, if LUO has the manifest and its size stands still */
+    private void compact(long size) {
+        Manifest fresh = null;
+        try {
+            fresh = manifest.compacted(tree.snapshot());
+            if (size > 0) {
+                reserveRoom(fresh, size);
+            }
+            preserved.replaceManifest(fresh.memfd());
+            manifest.close();
+            manifest = fresh;
+        } catch (ErrnoException e) {
+            if (fresh != null) {
+                fresh.close();
+            }
+            if (size > 0 && manifest.room() < size) {
+                throw e;
+            }
+            // The longer log will do until the next time.
+            log.warn("the manifest could not be made shorter: {}", e.getMessage());
         }
     }
 
-    private void compact() {
-        Manifest old = manifest;
-        try {
-            manifest = old.compacted(tree.snapshot());
-            old.close();
-        } catch (ErrnoException e) {
-            // What was asked for is done and recorded; the longer log will do until the next time.
-            log.warn("the manifest could not be made shorter: {}", e.getMessage());
-        }
+    /** As much as is in it: so making it anew costs no more, in the long run, than what is recorded. */
+    private static void reserveRoom(Manifest manifest, long least) {
+        manifest.reserve(Math.max(FROZEN_ROOM, manifest.length()) + least);
     }
 
     @Override

@@ -1,12 +1,14 @@
 package org.kexecfs.session;
 
+import java.util.function.LongSupplier;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.manifest.Node;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
 
 /**
- * An entry that somebody has open. Its bytes move under no lock of the session, by {@link #file}.
+ * An entry that somebody has open. Its bytes, {@link #file}, are read under no lock of the session, and written under
+ * none unless LUO may have the file meanwhile ({@link Session#write}).
  *
  * <p>It has a descriptor of its own, so that it lives on when the entry is unlinked, or the session ends.
  */
@@ -14,11 +16,13 @@ public final class OpenFile implements AutoCloseable {
     private final Session session;
     private final Node opened;
     private final Fd file;
+    private final boolean writable;
 
-    OpenFile(Session session, Node opened, Fd file) {
+    OpenFile(Session session, Node opened, Fd file, boolean writable) {
         this.session = session;
         this.opened = opened;
         this.file = file;
+        this.writable = writable;
     }
 
     /** The entry as it was when it was opened. */
@@ -37,11 +41,16 @@ public final class OpenFile implements AutoCloseable {
     }
 
     /**
-     * Whether reads and writes must come through here for the state to be kept: where it does not let sizes change, and
-     * no kernel's LUO sees to that.
+     * Whether writes must come through {@link #write}, and reads with them: where the state does not let sizes change and
+     * no kernel's LUO sees to that, and where LUO's must be asked to let them change.
      */
     public boolean isGuarded() {
-        return session.guardsSizes();
+        return session.guardsSizes() || awaitsLuo();
+    }
+
+    /** Whether its close must wait for {@link #sync}. */
+    public boolean awaitsLuo() {
+        return writable && session.preservesEach();
     }
 
     /** What stat(2) shows; {@link Stat#links} is 0 once it has no name left. */
@@ -50,36 +59,50 @@ public final class OpenFile implements AutoCloseable {
     }
 
     /**
-     * Returns if {@code count} bytes may be written at {@code offset} of {@link #file}; who asks writes them then.
+     * write(2).
      *
+     * @param count bytes
+     * @param offset where they go
      * @param append they go to the end, wherever that is by then (O_APPEND), and not to {@code offset}
+     * @param write writes them to {@link #file}
+     * @return what {@code write} does
      * @throws ErrnoException EPERM or EIO where the state does not let it grow; EACCES if the open file that was linked is
-     *     for reading only
+     *     for reading only; what {@code write} throws
      */
-    public void checkWrite(long count, long offset, boolean append) {
+    public long write(long count, long offset, boolean append, LongSupplier write) {
         requireWritable();
-        session.checkResize(
-                () -> count > 0 && (append || offset + count > file.status().size()));
+        return session.write(
+                token(),
+                () -> count > 0 && (append || offset + count > file.status().size()),
+                write);
     }
 
-    /** ftruncate(2); errors as for {@link #checkWrite}. */
+    /** ftruncate(2); errors as for {@link #write}, and LUO's of {@link #sync}. */
     public void truncate(long size) {
         requireWritable();
-        session.checkResize(() -> size != file.status().size());
-        file.truncate(size);
+        session.resize(token(), () -> size != file.status().size(), () -> file.truncate(size));
     }
 
-    /** fallocate(2); errors as for {@link #checkWrite}. */
+    /** fallocate(2); errors as for {@link #truncate}. */
     public void allocate(int mode, long offset, long length) {
         requireWritable();
-        session.checkResize(() -> offset + length > file.status().size());
-        file.fallocate(mode, offset, length);
+        session.resize(
+                token(), () -> offset + length > file.status().size(), () -> file.fallocate(mode, offset, length));
     }
 
     private void requireWritable() {
         if (opened.readOnly()) {
             throw new ErrnoException(Errno.EACCES, "the open file that was linked here was open for reading only");
         }
+    }
+
+    /**
+     * What close(2) and fsync(2) wait for: in a session that hands over each file at once, that LUO has this one.
+     *
+     * @throws ErrnoException LUO's errno, and it does not: ENOMEM, EBUSY, ENOSPC for the manifest
+     */
+    public void sync() {
+        session.sync(token());
     }
 
     @Override

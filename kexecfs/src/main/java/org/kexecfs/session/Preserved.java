@@ -1,132 +1,63 @@
 package org.kexecfs.session;
 
 import java.util.Collection;
-import java.util.Optional;
-import jnr.constants.platform.linux.Errno;
-import org.kexecfs.luo.LiveUpdate;
-import org.kexecfs.luo.LiveUpdateSession;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
- * What LUO holds of a session.
+ * What LUO has of a session, to carry it to the next kernel. Two ways: all at prepare ({@link AtPrepare}), or each file
+ * as soon as it is linked or closed ({@link AtLink}).
  *
- * <p>LUO cannot be asked to give up one file of many: taking back is closing its session and opening a new one of
- * the same name. Guarded by the session's lock.
+ * <p>Its life: {@link #begin} takes the session's name in LUO, when the session begins and again when what the kernel
+ * before left was accepted; {@link #close} lets LUO drop everything. Guarded by the session's lock.
  */
-final class Preserved implements AutoCloseable {
-    private static final Logger log = LoggerFactory.getLogger(Preserved.class);
-
+sealed interface Preserved extends AutoCloseable permits AtPrepare, AtLink {
     /** LUO's token of the manifest. */
-    static final long MANIFEST = 0;
+    long MANIFEST = 0;
 
-    private final LiveUpdate luo;
-    private final String name;
-
-    /** The outgoing session, or the incoming one until it is finished; null if LUO would not give us one. */
-    private LiveUpdateSession session;
-
-    Preserved(LiveUpdate luo, String name) {
-        this.luo = luo;
-        this.name = name;
-    }
+    /** Whether LUO has each file at all times, and not only from prepare on. */
+    boolean isEachAtOnce();
 
     /**
-     * The incoming session of this name, if the kernel before left one; it is ours until {@link #accept}.
+     * Takes the session's name, and hands over what LUO has from now on.
      *
-     * @throws ErrnoException as {@link LiveUpdate#retrieveSession}, ENOENT excepted
+     * @throws ErrnoException as {@link org.kexecfs.luo.LiveUpdate#createSession} and preserve: LUO has nothing then
      */
-    Optional<LiveUpdateSession> retrieve() {
-        try {
-            session = luo.retrieveSession(name);
-            return Optional.of(session);
-        } catch (ErrnoException e) {
-            if (e.is(Errno.ENOENT)) {
-                return Optional.empty();
-            }
-            throw e;
-        }
-    }
+    void begin(Fd manifest);
 
     /**
-     * Takes the session's name, if it is not ours yet.
+     * The manifest is in another file from now on; if LUO has the one before, it has this one before it lets that go.
      *
-     * @throws ErrnoException as {@link LiveUpdate#createSession}
+     * @throws ErrnoException as {@link #begin}: LUO has what it had
      */
-    void reserve() {
-        if (session == null) {
-            session = luo.createSession(name);
-        }
-    }
+    void replaceManifest(Fd manifest);
+
+    /** Whether LUO has what is under this token, and the size of that file stands still. */
+    boolean holds(long token);
 
     /**
-     * Hands everything to LUO, or nothing.
+     * Hands a file over, if each is at once and LUO takes any: not before {@link #begin}. If LUO has it that is nothing.
+     *
+     * @throws ErrnoException LUO's errno: it does not have the file
+     */
+    void hold(Entry entry);
+
+    /** LUO lets a file go, if it has it alone: its size can change again. */
+    void letGo(long token);
+
+    /**
+     * LUO has everything, or what it had.
      *
      * @param manifest goes under token 0
      * @param entries go under their own tokens, in this order
-     * @throws ErrnoException LUO's errno; nothing is held then. {@link EntryRefused} names the entry
+     * @throws ErrnoException LUO's errno. {@link EntryRefused} names the entry
      */
-    void handOver(Fd manifest, Collection<Entry> entries) {
-        reserve();
-        try {
-            session.preserve(manifest, MANIFEST);
-            for (Entry entry : entries) {
-                preserve(entry);
-            }
-        } catch (RuntimeException e) {
-            takeBack();
-            throw e;
-        }
-    }
+    void prepare(Fd manifest, Collection<Entry> entries);
 
-    private void preserve(Entry entry) {
-        try {
-            entry.file().ifPresent(file -> session.preserve(file, entry.token()));
-        } catch (ErrnoException e) {
-            throw new EntryRefused(entry.token(), e);
-        }
-    }
+    /** LUO has what it had before {@link #prepare}, or more: nothing keeps entries from changing. */
+    void cancel();
 
-    /** Takes everything back. The name is ours again unless someone else was faster; then the next prepare says so. */
-    void takeBack() {
-        close();
-        try {
-            reserve();
-        } catch (ErrnoException e) {
-            log.warn("session {}: its name could not be taken again: {}", name, e.getMessage());
-        }
-    }
-
-    /**
-     * Ends LUO's hold on what was restored, and takes the name for the next update.
-     *
-     * @throws ErrnoException EBUSY if LUO cannot finish yet: nothing was finished
-     */
-    void accept() {
-        if (session != null) {
-            session.finish();
-        }
-        takeBack();
-    }
-
-    /** Lets LUO's session go: what it holds is un-preserved, or finished. */
+    /** Lets LUO drop everything. Again is nothing. */
     @Override
-    public void close() {
-        if (session != null) {
-            session.close();
-            session = null;
-        }
-    }
-
-    /** Whether LUO is the emulation. */
-    boolean emulated() {
-        return luo.emulated();
-    }
-
-    @Override
-    public String toString() {
-        return luo.toString();
-    }
+    void close();
 }

@@ -8,7 +8,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import jnr.constants.platform.linux.Errno;
-import org.kexecfs.luo.LiveUpdateSession;
+import org.kexecfs.manifest.Absence;
 import org.kexecfs.manifest.Change;
 import org.kexecfs.manifest.Kind;
 import org.kexecfs.manifest.Manifest;
@@ -16,6 +16,8 @@ import org.kexecfs.manifest.Node;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.Time;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A session as it was, from its manifest and the files of its entries.
@@ -23,9 +25,17 @@ import org.kexecfs.posix.Time;
  * @param manifest current, and free to be appended to
  * @param tree what it says
  * @param entries by token, for every node of the tree
- * @param damage what could not be had or understood, in words; empty if everything is there
+ * @param damage what could not be had or understood, in words; empty if nothing went wrong
+ * @param missing what is not there, as it must be after a kexec at such a moment, in words; empty if everything is
  */
-record Recovery(Manifest manifest, Tree tree, Map<Long, Entry> entries, Optional<String> damage) {
+record Recovery(
+        Manifest manifest, Tree tree, Map<Long, Entry> entries, Optional<String> damage, Optional<String> missing) {
+    private static final Logger log = LoggerFactory.getLogger(Recovery.class);
+
+    private static final String TAKEN_BACK =
+            "missing, for its size was to change when the kexec came, and LUO has a file only while its size stands still;"
+                    + " unlink it and make it anew, or finish, which drops it";
+
     /** Where the descriptors come from. */
     interface Source {
         /** The file under a token: ENOENT if there is none; another errno if it cannot be had. */
@@ -37,9 +47,6 @@ record Recovery(Manifest manifest, Tree tree, Map<Long, Entry> entries, Optional
     /** How many kinds of damage are told in words. */
     private static final int MOST_TOLD = 8;
 
-    /** Tokens that tell a session of someone else's, without a manifest, from one that preserved nothing. */
-    private static final int PROBED_TOKENS = 4096;
-
     /** A session that begins: a root, and nothing in it. */
     static Recovery fresh(String name, Settings settings) {
         Manifest manifest = Manifest.create(name);
@@ -50,13 +57,13 @@ record Recovery(Manifest manifest, Tree tree, Map<Long, Entry> entries, Optional
         Tree tree = new Tree();
         tree.apply(put);
         Map<Long, Entry> entries = new TreeMap<>(Map.of(Tree.ROOT, Entry.directory(root)));
-        return new Recovery(manifest, tree, entries, Optional.empty());
+        return new Recovery(manifest, tree, entries, Optional.empty(), Optional.empty());
     }
 
     /** {@link #fresh}, because nothing could be had. */
     static Recovery lost(String name, Settings settings, String damage) {
         Recovery fresh = fresh(name, settings);
-        return new Recovery(fresh.manifest, fresh.tree, fresh.entries, Optional.of(damage));
+        return new Recovery(fresh.manifest, fresh.tree, fresh.entries, Optional.of(damage), Optional.empty());
     }
 
     /**
@@ -64,15 +71,15 @@ record Recovery(Manifest manifest, Tree tree, Map<Long, Entry> entries, Optional
      *
      * @return empty if the session preserved nothing at all
      */
-    static Optional<Recovery> of(LiveUpdateSession luo, String name, Settings settings) {
-        Fd manifest;
+    static Optional<Recovery> of(Incoming luo, String name, Settings settings) {
+        List<Fd> manifests;
         try {
-            manifest = luo.retrieve(Preserved.MANIFEST);
+            manifests = luo.manifests();
         } catch (ErrnoException e) {
-            if (!e.is(Errno.ENOENT)) {
-                return Optional.of(lost(name, settings, "the manifest could not be restored: " + e.getMessage()));
-            }
-            return holdsAnything(luo)
+            return Optional.of(lost(name, settings, "the manifest could not be restored: " + e.getMessage()));
+        }
+        if (manifests.isEmpty()) {
+            return luo.holdsAnything()
                     ? Optional.of(lost(
                             name,
                             settings,
@@ -81,9 +88,30 @@ record Recovery(Manifest manifest, Tree tree, Map<Long, Entry> entries, Optional
                                     + " them"))
                     : Optional.empty();
         }
-        Recovery recovery = of(manifest, luo::retrieve, name, settings);
+        Recovery recovery = of(newest(manifests, name), luo, name, settings);
         recovery.count();
         return Optional.of(recovery);
+    }
+
+    /** The one that counts; the others are closed. */
+    private static Fd newest(List<Fd> manifests, String name) {
+        Fd newest = manifests.get(0);
+        long generation = generation(newest, name);
+        for (Fd other : manifests.subList(1, manifests.size())) {
+            long otherGeneration = generation(other, name);
+            (otherGeneration > generation ? newest : other).close();
+            newest = otherGeneration > generation ? other : newest;
+            generation = Math.max(generation, otherGeneration);
+        }
+        return newest;
+    }
+
+    /** -1 for one that cannot be understood. */
+    private static long generation(Fd memfd, String name) {
+        Manifest.Recovered read = Manifest.read(memfd.dup(), name, new Tree()::apply);
+        try (Manifest manifest = read.manifest()) {
+            return read.damage().isPresent() ? -1 : manifest.generation();
+        }
     }
 
     /** It has come through one more update. */
@@ -93,20 +121,6 @@ record Recovery(Manifest manifest, Tree tree, Map<Long, Entry> entries, Optional
         tree.apply(update);
     }
 
-    private static boolean holdsAnything(LiveUpdateSession luo) {
-        for (long token = 1; token <= PROBED_TOKENS; token++) {
-            try {
-                luo.retrieve(token).close();
-                return true;
-            } catch (ErrnoException e) {
-                if (!e.is(Errno.ENOENT)) {
-                    return true;
-                }
-            }
-        }
-        return false;
-    }
-
     /**
      * Rebuilds a session.
      *
@@ -114,7 +128,12 @@ record Recovery(Manifest manifest, Tree tree, Map<Long, Entry> entries, Optional
      */
     static Recovery of(Fd memfd, Source source, String name, Settings settings) {
         Tree tree = new Tree();
-        Manifest.Recovered read = Manifest.read(memfd, name, tree::apply);
+        List<Long> removed = new ArrayList<>();
+        Manifest.Recovered read = Manifest.read(memfd, name, change -> {
+            tree.apply(change);
+            noteRemoved(change, removed);
+        });
+        removed.forEach(token -> free(token, source));
         List<String> damage = new ArrayList<>();
         read.damage().ifPresent(damage::add);
         if (tree.node(Tree.ROOT).isEmpty()) {
@@ -123,13 +142,62 @@ record Recovery(Manifest manifest, Tree tree, Map<Long, Entry> entries, Optional
             return lost(name, settings, String.join("; ", damage));
         }
         dropNameless(tree, damage);
+        List<String> missing = new ArrayList<>();
+        Set<Long> unmade = new HashSet<>();
         Map<Long, Entry> entries = new TreeMap<>();
         for (Node node : tree.nodes()) {
-            entries.put(node.token(), entry(node, source, tree, damage));
+            try {
+                entries.put(node.token(), entry(node, source));
+            } catch (ErrnoException e) {
+                boolean absent = e.is(Errno.ENOENT);
+                if (absent && node.absence() == Absence.NEW) {
+                    unmade.add(node.token());
+                    continue;
+                }
+                boolean takenBack = absent && node.absence() == Absence.TAKEN_BACK;
+                tell(takenBack ? missing : damage, node, takenBack ? TAKEN_BACK : e.getMessage(), tree);
+                entries.put(node.token(), Entry.lost(node, absent ? Status.MISSING : new Status.Error(e.errno())));
+            }
         }
         Manifest manifest =
                 damage.isEmpty() && isWritable(read.manifest()) ? read.manifest() : replaced(read.manifest(), tree);
-        return new Recovery(manifest, tree, entries, damage.isEmpty() ? Optional.empty() : Optional.of(told(damage)));
+        Recovery recovery = new Recovery(manifest, tree, entries, told(damage), told(missing));
+        recovery.dropUnmade(unmade, name);
+        return recovery;
+    }
+
+    /** Keeps the tokens of the entries that were removed last, with nothing done after it. */
+    private static void noteRemoved(Change change, List<Long> removed) {
+        if (change instanceof Change.Remove remove) {
+            removed.add(remove.token());
+        } else {
+            removed.clear();
+        }
+    }
+
+    /** LUO lets go of a file after the manifest does: a kexec in between brings one here that is nobody's. */
+    private static void free(long token, Source source) {
+        try {
+            source.get(token).close();
+        } catch (ErrnoException e) {
+            // It let go in time.
+            return;
+        }
+    }
+
+    /** What was made and never closed is not here, as if it had not been made. */
+    private void dropUnmade(Set<Long> tokens, String session) {
+        if (!tokens.isEmpty()) {
+            tokens.stream()
+                    .limit(MOST_TOLD)
+                    .forEach(token -> log.info(
+                            "session {}: entry {} was new and not closed before the kexec: it is not here",
+                            session,
+                            tree.pathOf(token)));
+            List<Change> changes = tree.removal(tokens);
+            manifest.append(changes);
+            changes.forEach(tree::apply);
+        }
     }
 
     /** An entry that no path leads to is not what we write: a damaged manifest, or someone's mischief. */
@@ -148,21 +216,19 @@ record Recovery(Manifest manifest, Tree tree, Map<Long, Entry> entries, Optional
         }
     }
 
-    private static Entry entry(Node node, Source source, Tree tree, List<String> damage) {
+    private static Entry entry(Node node, Source source) {
         if (node.kind() == Kind.DIRECTORY) {
             return Entry.directory(node);
         }
-        try {
-            Fd file = source.get(node.token());
-            Entry.restoreTimes(node, file);
-            return Entry.file(node, file, Status.RESTORED);
-        } catch (ErrnoException e) {
-            Status status = e.is(Errno.ENOENT) ? Status.MISSING : new Status.Error(e.errno());
-            // Only these are told, and to look a path up goes through all names.
-            boolean told = damage.size() < MOST_TOLD;
-            damage.add("entry " + (told ? tree.pathOf(node.token()) : node.token()) + ": " + e.getMessage());
-            return Entry.lost(node, status);
-        }
+        Fd file = source.get(node.token());
+        Entry.restoreTimes(node, file);
+        return Entry.file(node, file, Status.RESTORED);
+    }
+
+    /** Only the first are told by path, for to look one up goes through all names. */
+    private static void tell(List<String> what, Node node, String why, Tree tree) {
+        boolean told = what.size() < MOST_TOLD;
+        what.add("entry " + (told ? tree.pathOf(node.token()) : node.token()) + ": " + why);
     }
 
     /** A memfd that may not be executed comes back sealed against everything, and takes no more changes. */
@@ -176,10 +242,14 @@ record Recovery(Manifest manifest, Tree tree, Map<Long, Entry> entries, Optional
         }
     }
 
-    private static String told(List<String> damage) {
-        String all = String.join("; ", damage.subList(0, Math.min(MOST_TOLD, damage.size())));
-        return damage.size() > MOST_TOLD
-                ? all + "; and " + (damage.size() - MOST_TOLD) + " more, see kexecfs.files"
-                : all;
+    private static Optional<String> told(List<String> what) {
+        if (what.isEmpty()) {
+            return Optional.empty();
+        }
+        String all = String.join("; ", what.subList(0, Math.min(MOST_TOLD, what.size())));
+        return Optional.of(
+                what.size() > MOST_TOLD
+                        ? all + "; and " + (what.size() - MOST_TOLD) + " more, see kexecfs.files"
+                        : all);
     }
 }

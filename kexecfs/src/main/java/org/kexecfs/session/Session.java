@@ -8,13 +8,15 @@ import java.util.SortedMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.BooleanSupplier;
+import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.luo.LiveUpdate;
-import org.kexecfs.luo.LiveUpdateSession;
+import org.kexecfs.luo.SessionName;
 import org.kexecfs.manifest.Bytes;
 import org.kexecfs.manifest.Name;
+import org.kexecfs.manifest.Node;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.Time;
@@ -48,25 +50,36 @@ import org.slf4j.LoggerFactory;
 public final class Session implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(Session.class);
 
-    /** Room in the manifest for what is recorded while LUO has frozen its size. */
-    private static final long FROZEN_ROOM = 64 * 1024;
-
     private static final String WHAT_TO_DO =
             "; what could be restored can be read here: finish goes on with that, and drops the rest";
 
     private final String name;
+    private final LiveUpdate luo;
     private final Preserved preserved;
     private final Entries entries;
     private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
     private final List<Runnable> listeners = new CopyOnWriteArrayList<>();
     private boolean closed;
+
+    /** What the kernel before left, until it is accepted. */
+    private Optional<Incoming> incoming;
+
     private volatile State state;
     private volatile String error;
 
-    private Session(String name, Preserved preserved, Entries entries, State state, String error) {
+    private Session(
+            String name,
+            LiveUpdate luo,
+            Preserved preserved,
+            Entries entries,
+            Optional<Incoming> incoming,
+            State state,
+            String error) {
         this.name = name;
+        this.luo = luo;
         this.preserved = preserved;
         this.entries = entries;
+        this.incoming = incoming;
         this.state = state;
         this.error = error;
     }
@@ -75,36 +88,29 @@ public final class Session implements AutoCloseable {
      * Opens a session: the one that the kernel before left, or a new one.
      *
      * @param luo where it is preserved
-     * @param name 1 to 63 bytes of UTF-8, no slash, no NUL, not {@code .} or {@code ..}
-     * @param settings limits, and the root's owner and mode
+     * @param name 1 to 63 bytes of UTF-8, no slash, no NUL, not {@code .} or {@code ..}; up to 43 if its files are
+     *     preserved each at once
+     * @param settings limits, the root's owner and mode, and when files are preserved
      * @param host where new entries live, and who else has files
      * @throws ErrnoException EINVAL for the name; EEXIST if somebody else has a session of that name; EBUSY if the device
      *     was held by others for too long; ENOENT, EACCES and others of {@link LiveUpdate}. A LUO that fails with EIO leads
      *     to a session in {@link State#FAILED} instead
      */
     public static Session open(LiveUpdate luo, String name, Settings settings, Host host) {
-        Preserved preserved = new Preserved(luo, name);
+        SessionName.whole(name);
+        Preserved preserved = switch (settings.preserve()) {
+            case AT_PREPARE -> new AtPrepare(luo, name);
+            case AT_LINK -> new AtLink(luo, name);
+        };
         try {
-            return open(preserved, name, settings, host);
-        } catch (RuntimeException e) {
-            preserved.close();
-            throw e;
-        }
-    }
-
-    private static Session open(Preserved preserved, String name, Settings settings, Host host) {
-        try {
-            Optional<LiveUpdateSession> incoming = preserved.retrieve();
-            if (incoming.isPresent()) {
-                Optional<Recovery> recovery = recover(incoming.get(), name, settings);
-                if (recovery.isPresent()) {
-                    return restored(preserved, name, recovery.get(), settings, host);
-                }
-                preserved.accept();
+            Optional<Incoming> incoming = Incoming.retrieve(luo, name);
+            Optional<Recovery> recovery = incoming.flatMap(left -> recover(left, name, settings));
+            if (recovery.isPresent()) {
+                Entries entries = new Entries(recovery.get(), preserved, settings, host);
+                return restored(name, luo, preserved, entries, incoming, recovery.get());
             }
-            preserved.reserve();
-            Entries entries = new Entries(Recovery.fresh(name, settings), settings, host);
-            return new Session(name, preserved, entries, State.NORMAL, "");
+            incoming.ifPresent(Incoming::close);
+            return fresh(name, luo, preserved, new Entries(Recovery.fresh(name, settings), preserved, settings, host));
         } catch (ErrnoException e) {
             if (!e.is(Errno.EIO)) {
                 throw e;
@@ -112,12 +118,14 @@ public final class Session implements AutoCloseable {
             String why =
                     "LUO does not work until the next reboot, for this kernel could not understand what the last one"
                             + " handed over; nothing could be restored: " + e.getMessage();
-            return restored(preserved, name, Recovery.lost(name, settings, why), settings, host);
+            Recovery lost = Recovery.lost(name, settings, why);
+            Entries entries = new Entries(lost, preserved, settings, host);
+            return restored(name, luo, preserved, entries, Optional.empty(), lost);
         }
     }
 
-    /** Whatever goes wrong: LUO's session stays open, for closing it frees what was not retrieved. */
-    private static Optional<Recovery> recover(LiveUpdateSession incoming, String name, Settings settings) {
+    /** Whatever goes wrong: what was left stays open, for closing it frees what was not retrieved. */
+    private static Optional<Recovery> recover(Incoming incoming, String name, Settings settings) {
         try {
             return Recovery.of(incoming, name, settings);
         } catch (RuntimeException e) {
@@ -126,14 +134,34 @@ public final class Session implements AutoCloseable {
         }
     }
 
-    private static Session restored(Preserved preserved, String name, Recovery recovery, Settings settings, Host host) {
-        Entries entries = new Entries(recovery, settings, host);
+    private static Session fresh(String name, LiveUpdate luo, Preserved preserved, Entries entries) {
+        try {
+            entries.begin();
+            return new Session(name, luo, preserved, entries, Optional.empty(), State.NORMAL, "");
+        } catch (RuntimeException e) {
+            preserved.close();
+            entries.close();
+            throw e;
+        }
+    }
+
+    private static Session restored(
+            String name,
+            LiveUpdate luo,
+            Preserved preserved,
+            Entries entries,
+            Optional<Incoming> incoming,
+            Recovery recovery) {
         if (recovery.damage().isPresent()) {
-            return new Session(
-                    name, preserved, entries, State.FAILED, recovery.damage().get() + WHAT_TO_DO);
+            String error = recovery.damage().get() + WHAT_TO_DO;
+            return new Session(name, luo, preserved, entries, incoming, State.FAILED, error);
         }
         entries.applySettings();
-        return new Session(name, preserved, entries, State.UPDATED, "");
+        String error = recovery.missing().orElse("");
+        if (!error.isEmpty()) {
+            log.warn("session {}: {}", name, error);
+        }
+        return new Session(name, luo, preserved, entries, incoming, State.UPDATED, error);
     }
 
     // ---- what there is
@@ -160,7 +188,7 @@ public final class Session implements AutoCloseable {
 
     /** {@code /dev/liveupdate}, or {@code emulated DIR}. */
     public String backend() {
-        return preserved.toString();
+        return luo.toString();
     }
 
     /** Calls {@code listener} after each change of the state, on the thread that changed it. */
@@ -184,7 +212,7 @@ public final class Session implements AutoCloseable {
 
     /** Every name of every entry, a directory's own before those in it. */
     public List<Listed> files() {
-        return reading(() -> entries.files(isHeld()));
+        return reading(() -> entries.files());
     }
 
     /** What it holds, and its limits. */
@@ -205,7 +233,7 @@ public final class Session implements AutoCloseable {
      *     from the state
      */
     public OpenFile create(EntryPath path, int mode, int uid, int gid) {
-        return opened(changing(Operation.NAMESPACE, () -> entries.create(path, mode, uid, gid)));
+        return opened(changing(Operation.NAMESPACE, () -> entries.create(path, mode, uid, gid)), true);
     }
 
     /**
@@ -216,16 +244,28 @@ public final class Session implements AutoCloseable {
      * @param mode permission bits for others who open it here
      * @param uid owner
      * @param gid group
-     * @throws ErrnoException EOPNOTSUPP if LUO cannot preserve such a file; and as {@link #create}
+     * @throws ErrnoException EOPNOTSUPP if LUO cannot preserve such a file; and as {@link #create}; LUO's errno if it is to
+     *     have the file at once, and there is no such entry then
      */
     public void adopt(Fd file, EntryPath path, int mode, int uid, int gid) {
         Preservable.check(file);
-        changing(Operation.NAMESPACE, () -> entries.adopt(file, path, mode, uid, gid));
+        changing(Operation.NAMESPACE, () -> linked(entries.adopt(file, path, mode, uid, gid), path));
+    }
+
+    /** LUO has what was linked, or there is no such name. */
+    private Node linked(Node node, EntryPath path) {
+        try {
+            hold(node.token());
+            return node;
+        } catch (RuntimeException e) {
+            entries.unlink(path);
+            throw e;
+        }
     }
 
     /** link(2): a second name for a file. EPERM for a directory; and as {@link #create}. */
     public void link(EntryPath existing, EntryPath path) {
-        changing(Operation.NAMESPACE, () -> entries.link(existing, path));
+        changing(Operation.NAMESPACE, () -> linked(entries.link(existing, path), path));
     }
 
     /** mkdir(2): errors as {@link #create}. */
@@ -241,7 +281,7 @@ public final class Session implements AutoCloseable {
      *     cannot be written
      */
     public OpenFile open(EntryPath path, boolean write) {
-        return opened(reading(() -> entries.open(path, write)));
+        return opened(reading(() -> entries.open(path, write)), write);
     }
 
     /** truncate(2): EISDIR, and as {@link OpenFile#truncate}. */
@@ -296,7 +336,7 @@ public final class Session implements AutoCloseable {
 
     /** The extended attributes of an entry, names and values, kexecfs's own with them: ENOENT, ENOTDIR. */
     public SortedMap<Bytes, Bytes> xattrs(EntryPath path) {
-        return reading(() -> entries.xattrs(path, isHeld()));
+        return reading(() -> entries.xattrs(path));
     }
 
     /**
@@ -316,16 +356,115 @@ public final class Session implements AutoCloseable {
     }
 
     /** Refuses, with the table's errno, what would change a size in this state. */
-    void checkResize(BooleanSupplier resizes) {
-        if (StateTable.answer(state, Operation.RESIZE) instanceof StateTable.Refused && resizes.getAsBoolean()) {
+    private void checkResize(BooleanSupplier resizes) {
+        if (isSizeFixed() && resizes.getAsBoolean()) {
             StateTable.check(state, Operation.RESIZE);
         }
     }
 
+    private boolean isSizeFixed() {
+        return StateTable.answer(state, Operation.RESIZE) instanceof StateTable.Refused;
+    }
+
     /** Whether sizes are fixed, and by us alone: LUO's device freezes those of what it holds itself. */
     boolean guardsSizes() {
-        boolean frozenByLuo = state == State.PREPARED && !preserved.emulated();
-        return StateTable.answer(state, Operation.RESIZE) instanceof StateTable.Refused && !frozenByLuo;
+        boolean frozenByLuo = state == State.PREPARED && !luo.emulated();
+        return isSizeFixed() && !frozenByLuo;
+    }
+
+    /** Whether LUO is handed each file at once. */
+    public boolean preservesEach() {
+        return preserved.isEachAtOnce();
+    }
+
+    /**
+     * Writes to a file. If LUO may have it, that is under the lock: LUO must not be handed a file that is growing.
+     *
+     * @param grows whether {@code write} makes it longer
+     */
+    long write(long token, BooleanSupplier grows, LongSupplier write) {
+        if (!preserved.isEachAtOnce()) {
+            checkResize(grows);
+            return write.getAsLong();
+        }
+        lock.readLock().lock();
+        try {
+            checkResize(grows);
+            if (!entries.isHeld(token) || !grows.getAsBoolean()) {
+                return write.getAsLong();
+            }
+        } finally {
+            lock.readLock().unlock();
+        }
+        lock.writeLock().lock();
+        try {
+            checkResize(grows);
+            entries.loosen(token);
+            return write.getAsLong();
+        } finally {
+            lock.writeLock().unlock();
+        }
+    }
+
+    /**
+     * Sets a file's size, or what of it is allocated. If LUO has it, it is taken back for that, and handed over again.
+     *
+     * @param resizes whether {@code change} makes it longer or shorter
+     */
+    void resize(long token, BooleanSupplier resizes, Runnable change) {
+        if (!preserved.isEachAtOnce()) {
+            checkResize(resizes);
+            change.run();
+            return;
+        }
+        lock.writeLock().lock();
+        try {
+            checkResize(resizes);
+            if (isSizeFixed()) {
+                change.run();
+                return;
+            }
+            entries.loosen(token);
+            try {
+                change.run();
+            } finally {
+                hold(token);
+            }
+        } finally {
+            lock.writeLock().unlock();
+        }
+    }
+
+    /** LUO has the file when this returns, if it is to have each at once. */
+    void sync(long token) {
+        if (preserved.isEachAtOnce() && !isSettled(token)) {
+            lock.writeLock().lock();
+            try {
+                if (!closed) {
+                    hold(token);
+                }
+            } finally {
+                lock.writeLock().unlock();
+            }
+        }
+    }
+
+    private boolean isSettled(long token) {
+        lock.readLock().lock();
+        try {
+            return closed || entries.isSettled(token);
+        } finally {
+            lock.readLock().unlock();
+        }
+    }
+
+    private void hold(long token) {
+        try {
+            entries.hold(token);
+        } catch (ErrnoException e) {
+            error = "entry " + entries.tree().pathOf(token) + " could not be handed to LUO: " + e.getMessage();
+            throw new ErrnoException(e, "entry " + entries.tree().pathOf(token));
+        }
     }
 
     // ---- transitions
@@ -360,49 +499,37 @@ public final class Session implements AutoCloseable {
     }
 
     private void transition(Operation operation, Finish unclaimed) {
+        boolean changed = false;
         lock.writeLock().lock();
-        boolean changed;
         try {
             requireOpen();
-            changed = switch (StateTable.answer(state, operation)) {
-                case StateTable.Refused refused -> {
-                    StateTable.check(state, operation);
-                    throw new AssertionError(refused);
+            StateTable.check(state, operation);
+            if (StateTable.answer(state, operation) instanceof StateTable.Go go) {
+                work(go.work(), unclaimed);
+                state = go.next();
+                error = "";
+                changed = true;
+                if (go.work() == StateTable.Work.ACCEPT) {
+                    begin();
                 }
-                case StateTable.Go go -> {
-                    work(go.work(), unclaimed);
-                    state = go.next();
-                    error = "";
-                    yield true;
-                }
-                case StateTable.Done done -> false;
-                case StateTable.Allowed allowed -> false;
-            };
+            }
         } catch (ErrnoException e) {
             error = operation.name().toLowerCase(java.util.Locale.ROOT) + ": " + e.getMessage();
             throw e;
         } finally {
             lock.writeLock().unlock();
-        }
-        if (changed) {
-            log.info("session {}: {}", name, state);
-            listeners.forEach(Runnable::run);
+            if (changed) {
+                log.info("session {}: {}", name, state);
+                listeners.forEach(Runnable::run);
+            }
         }
     }
 
     private void work(StateTable.Work work, Finish unclaimed) {
         switch (work) {
             case HAND_OVER -> handOver();
-            case TAKE_BACK -> preserved.takeBack();
+            case TAKE_BACK -> preserved.cancel();
             case ACCEPT -> accept(unclaimed);
-            case DROP_AND_ACCEPT -> {
-                if (unclaimed != Finish.RELEASE) {
-                    requireRestored();
-                }
-                // In this order: when LUO or STRICT refuses, nothing was dropped.
-                accept(unclaimed);
-                entries.drop(entries::isLost);
-            }
         }
     }
 
@@ -413,25 +540,47 @@ public final class Session implements AutoCloseable {
                     Errno.ENOENT,
                     "entry " + missing.entry() + " requires " + missing.required() + ", which is not there");
         });
-        entries.recordTimes();
-        entries.manifest().reserve(FROZEN_ROOM);
         List<Long> tokens = entries.all().stream().map(Entry::token).toList();
+        naming(() -> entries.prepare(requirements.inOrder(tokens)));
+    }
+
+    private void naming(Runnable handOver) {
         try {
-            preserved.handOver(entries.manifest().memfd(), entries.inOrder(requirements.inOrder(tokens)));
+            handOver.run();
         } catch (EntryRefused e) {
             throw new ErrnoException(e.reason(), "entry " + entries.tree().pathOf(e.token()) + " cannot be preserved");
         }
     }
 
     private void accept(Finish unclaimed) {
+        if (unclaimed != Finish.RELEASE) {
+            requireRestored();
+        }
         if (unclaimed == Finish.STRICT) {
             requireClaimed();
         }
-        preserved.accept();
-        if (unclaimed == Finish.RELEASE) {
-            entries.drop(entry -> entry.status().equals(Status.RESTORED));
-        }
+        // Nothing is dropped before: LUO may refuse.
+        incoming.ifPresent(left -> {
+            left.finish();
+            left.close();
+        });
+        incoming = Optional.empty();
+        entries.drop(entry -> entries.isLost(entry)
+                || unclaimed == Finish.RELEASE && entry.status().equals(Status.RESTORED));
         entries.all().forEach(entry -> entry.status(Status.LINKED));
+    }
+
+    /** What was restored is accepted, and that stays so. */
+    private void begin() {
+        try {
+            naming(entries::begin);
+        } catch (ErrnoException e) {
+            if (preserved.isEachAtOnce()) {
+                throw new ErrnoException(
+                        e, "the update is finished, but not all files could be handed to LUO again; try prepare");
+            }
+            log.warn("session {}: its name could not be taken again: {}", name, e.getMessage());
+        }
     }
 
     private void requireClaimed() {
@@ -480,6 +629,7 @@ public final class Session implements AutoCloseable {
             if (!closed) {
                 closed = true;
                 preserved.close();
+                incoming.ifPresent(Incoming::close);
                 entries.close();
             }
         } finally {
@@ -489,13 +639,8 @@ public final class Session implements AutoCloseable {
 
     // ---- how changes are made
 
-    /** LUO holds every entry. */
-    private boolean isHeld() {
-        return state == State.PREPARED;
-    }
-
-    private OpenFile opened(Entries.Opened opened) {
-        return new OpenFile(this, opened.node(), opened.file());
+    private OpenFile opened(Entries.Opened opened, boolean writable) {
+        return new OpenFile(this, opened.node(), opened.file(), writable);
     }
 
     private <T> T reading(Supplier<T> what) {

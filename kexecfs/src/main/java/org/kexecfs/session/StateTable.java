@@ -30,10 +30,8 @@ final class StateTable {
         HAND_OVER,
         /** Take everything back from LUO. */
         TAKE_BACK,
-        /** Keep what was restored, let LUO go. */
-        ACCEPT,
         /** Drop the entries that were not restored, keep the rest, let LUO go. */
-        DROP_AND_ACCEPT
+        ACCEPT
     }
 
     private static final Answer ALLOWED = new Allowed();
@@ -71,7 +69,7 @@ final class StateTable {
                     case PREPARE, NAMESPACE, RESIZE ->
                         new Refused(Errno.EIO, "the last update failed; see kexecfs.error, then finish");
                     case CANCEL -> new Refused(Errno.EINVAL, "nothing is prepared");
-                    case FINISH -> new Go(Work.DROP_AND_ACCEPT, State.NORMAL);
+                    case FINISH -> new Go(Work.ACCEPT, State.NORMAL);
                     case UNLINK -> ALLOWED;
                 };
         };

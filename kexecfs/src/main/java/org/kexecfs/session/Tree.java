@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import jnr.constants.platform.linux.Errno;
@@ -252,6 +253,14 @@ final class Tree {
                 .findFirst()
                 .orElseThrow()
                 .path();
+    }
+
+    /** Changes that take entries out, with all their names. */
+    List<Change> removal(Set<Long> tokens) {
+        Stream<Change> names = names().stream()
+                .filter(named -> tokens.contains(named.token()))
+                .map(named -> new Change.Unlink(named.directory().token(), named.name()));
+        return Stream.concat(names, tokens.stream().map(Change.Remove::new)).toList();
     }
 
     /** Changes that make this tree from nothing: entries, then names, a directory's own before those in it. */

@@ -312,7 +312,8 @@ class PosixBehaviourTest {
             Calls.C.unlink(path("f"));
             Calls.C.open(path("none"), Fd.O_RDWR, 0);
         }
-        await().atMost(10, SECONDS).untilAsserted(() -> assertEquals(before, descriptors()));
+        // Fewer, if a mount before this one was still closing its own.
+        await().atMost(10, SECONDS).until(() -> descriptors() <= before);
     }
 
     private static long descriptors() {

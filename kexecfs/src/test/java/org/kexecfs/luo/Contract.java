@@ -98,13 +98,13 @@ final class Contract {
             equal(name, bench.keep(bench.luo().createSession(name)).name(), "name");
             fails(EINVAL, () -> bench.luo().createSession(name + "\u00e9"));
         });
-        for (String bad : List.of("", ".", "..", "a/b", "a\0b", "\ud800")) {
+        for (String bad : List.of("", ".", "..", "a\0b", "\ud800")) {
             plain("theName" + printable(bad) + "IsInvalid", bench -> {
                 fails(EINVAL, () -> bench.luo().createSession(bad));
                 fails(EINVAL, () -> bench.luo().retrieveSession(bad));
             });
         }
-        for (String odd : List.of("lock", "current", "...", "-x", "a b", "%2E", "a+b", "\u4f1a\u8bdd", "a\nb")) {
+        for (String odd : List.of("lock", "current", "a/b", "...", "-x", "a b", "%2E", "a+b", "\u4f1a\u8bdd", "a\nb")) {
             plain("theName" + printable(odd) + "IsAsGoodAsAny", bench -> {
                 equal(odd, bench.keep(bench.luo().createSession(odd)).name(), "name");
                 fails(EEXIST, () -> bench.luo().createSession(odd));

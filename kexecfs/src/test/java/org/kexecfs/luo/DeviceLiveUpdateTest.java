@@ -31,7 +31,7 @@ class DeviceLiveUpdateTest {
     void aBadNameIsToldBeforeTheDeviceIsOpened() {
         fails(
                 jnr.constants.platform.linux.Errno.EINVAL,
-                () -> new DeviceLiveUpdate("/dev/there-is-none").createSession("a/b"));
+                () -> new DeviceLiveUpdate("/dev/there-is-none").createSession("a\0b"));
     }
 
     @Test

@@ -2,6 +2,7 @@ package org.kexecfs.manifest;
 
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.TreeMap;
 import net.jqwik.api.Arbitraries;
 import net.jqwik.api.Arbitrary;
@@ -67,9 +68,10 @@ final class Changes {
                         Arbitraries.integers().between(0, 07777),
                         times,
                         times,
-                        Arbitraries.of(true, false),
+                        Combinators.combine(Arbitraries.of(true, false), Arbitraries.of(Absence.values()))
+                                .as(Map::entry),
                         Arbitraries.oneOf(Arbitraries.just(new TreeMap<Bytes, Bytes>()), xattrs))
-                .as((token, kind, id, mode, accessed, modified, readOnly, map) -> new Node(
+                .as((token, kind, id, mode, accessed, modified, kept, map) -> new Node(
                         token,
                         kind,
                         id,
@@ -77,7 +79,8 @@ final class Changes {
                         mode,
                         accessed,
                         modified,
-                        readOnly,
+                        kept.getKey(),
+                        kept.getValue(),
                         Collections.unmodifiableSortedMap(map),
                         Bytes.EMPTY));
     }

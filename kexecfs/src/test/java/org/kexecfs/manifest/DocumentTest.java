@@ -38,7 +38,7 @@ class DocumentTest {
     @Test
     void itsExampleIsWhatIsWritten() {
         Recorder memory = new Recorder();
-        Header header = new Header(1, 1, Bytes.of("kexecfs 1.0"), Bytes.of(Read.SESSION), 1, Bytes.EMPTY);
+        Header header = new Header(1, 1, Bytes.of("kexecfs 1.0"), Bytes.of(Read.SESSION), 1, 0, Bytes.EMPTY);
         try (Manifest manifest = memory.begin(header)) {
             manifest.append(EXAMPLE);
             assertEquals(dump(Raw.bytes(manifest.memfd())), example());

@@ -37,14 +37,20 @@ class ProtobufTest {
 
     @Property(tries = 1_000)
     void aHeaderHasTheBytesThatProtobufGivesIt(
-            @ForAll long format, @ForAll long token, @ForAll String writer, @ForAll byte[] session) {
-        Header header = new Header(format & 0xffffffffL, 1, Bytes.of(writer), Bytes.of(session), token, Bytes.EMPTY);
+            @ForAll long format,
+            @ForAll long token,
+            @ForAll long generation,
+            @ForAll String writer,
+            @ForAll byte[] session) {
+        Header header = new Header(
+                format & 0xffffffffL, 1, Bytes.of(writer), Bytes.of(session), token, generation, Bytes.EMPTY);
         Wire.Header same = Wire.Header.newBuilder()
                 .setFormat((int) format)
                 .setOldestReader(1)
                 .setWriterBytes(ByteString.copyFrom(Bytes.of(writer).toArray()))
                 .setSession(ByteString.copyFrom(session))
                 .setNextToken(token)
+                .setGeneration(generation)
                 .build();
         assertArrayEquals(same.toByteArray(), header.encode());
     }
@@ -97,7 +103,13 @@ class ProtobufTest {
                 .setAccessedNanoseconds((int) node.accessed().nanoseconds())
                 .setModifiedSeconds(node.modified().seconds())
                 .setModifiedNanoseconds((int) node.modified().nanoseconds())
-                .setReadOnly(node.readOnly());
+                .setReadOnly(node.readOnly())
+                .setAbsence(
+                        switch (node.absence()) {
+                            case DAMAGE -> Wire.Absence.ABSENCE_DAMAGE;
+                            case NEW -> Wire.Absence.ABSENCE_NEW;
+                            case TAKEN_BACK -> Wire.Absence.ABSENCE_TAKEN_BACK;
+                        });
         node.xattrs()
                 .forEach((name, value) -> record.addXattr(ByteString.copyFrom(name.toArray())
                         .concat(ByteString.copyFrom(new byte[1]))

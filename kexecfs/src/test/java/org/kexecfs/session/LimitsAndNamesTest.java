@@ -48,7 +48,14 @@ class LimitsAndNamesTest {
 
     private static Settings limits(long size, long inodes) {
         return new Settings(
-                Optional.empty(), Optional.empty(), Optional.empty(), Machine.UID, Machine.GID, size, inodes);
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty(),
+                Machine.UID,
+                Machine.GID,
+                Settings.Preserve.AT_PREPARE,
+                size,
+                inodes);
     }
 
     @Test

@@ -42,6 +42,18 @@ final class Machine implements AutoCloseable {
         return this;
     }
 
+    Machine preserving(Settings.Preserve preserve) {
+        return with(new Settings(
+                settings.uid(),
+                settings.gid(),
+                settings.mode(),
+                settings.creatorUid(),
+                settings.creatorGid(),
+                preserve,
+                settings.size(),
+                settings.inodes()));
+    }
+
     /** Opens the session; how it was left is known to LUO only. */
     Session open() {
         session = Session.open(luo, NAME, settings, Host.of(() -> Fd.memfd("entry")));
@@ -125,6 +137,7 @@ final class Machine implements AutoCloseable {
     static void put(Session session, String path, String content) {
         try (OpenFile file = session.create(path(path), 0640, UID, GID)) {
             write(file, content, 0);
+            file.sync();
         }
     }
 
@@ -143,22 +156,24 @@ final class Machine implements AutoCloseable {
 
     static void write(OpenFile file, String content, long offset) {
         byte[] bytes = Fd.utf8(content);
-        file.checkWrite(bytes.length, offset, false);
-        file.file().pwrite(bytes, offset);
+        file.write(bytes.length, offset, false, () -> {
+            file.file().pwrite(bytes, offset);
+            return bytes.length;
+        });
     }
 
     static void write(Session session, String path, String content, long offset) {
         try (OpenFile file = session.open(path(path), true)) {
             write(file, content, offset);
+            file.sync();
         }
     }
 
     static void append(OpenFile file, String content) {
         byte[] bytes = Fd.utf8(content);
-        file.checkWrite(bytes.length, 0, true);
         Pointer buffer = Fd.allocate(bytes.length + 1);
         buffer.put(0, bytes, 0, bytes.length);
-        file.file().append(buffer, bytes.length);
+        file.write(bytes.length, 0, true, () -> file.file().append(buffer, bytes.length));
     }
 
     static String read(OpenFile file) {

@@ -334,7 +334,8 @@ class RestoreTest {
     @Test
     void mountOptionsOutdoWhatTheManifestSaysOfTheRoot() {
         session.chmod(EntryPath.ROOT, 0700);
-        machine.with(new Settings(Optional.of(5), Optional.empty(), Optional.of(0750), 0, 0, 0, 0));
+        machine.with(new Settings(
+                Optional.of(5), Optional.empty(), Optional.of(0750), 0, 0, Settings.Preserve.AT_PREPARE, 0, 0));
 
         Stat root = machine.update().stat(EntryPath.ROOT);
 

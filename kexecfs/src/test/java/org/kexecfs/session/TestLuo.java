@@ -1,12 +1,19 @@
 package org.kexecfs.session;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.UnaryOperator;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.luo.EmulatedLiveUpdate;
 import org.kexecfs.luo.LiveUpdate;
@@ -16,9 +23,11 @@ import org.kexecfs.posix.Fd;
 
 /** The emulation, except where a test wants it to fail, or to hand out something else than what it was given. */
 final class TestLuo implements LiveUpdate {
+    private final Path directory;
     private final EmulatedLiveUpdate emulation;
-    private final Set<Long> held = new TreeSet<>();
+    private final Set<TestSession> open = new LinkedHashSet<>();
     private final Map<Long, UnaryOperator<Fd>> retrieved = new HashMap<>();
+    private Runnable atEachStep = () -> {};
     private int refusedCall = -1;
     private Errno refusal;
     private int calls;
@@ -26,6 +35,7 @@ final class TestLuo implements LiveUpdate {
     private Optional<Errno> unfinished = Optional.empty();
 
     TestLuo(Path directory) {
+        this.directory = directory;
         emulation = new EmulatedLiveUpdate(directory);
     }
 
@@ -65,19 +75,44 @@ final class TestLuo implements LiveUpdate {
 
     /** Tokens that are held for the next kernel now. */
     Set<Long> held() {
-        return held;
+        return open.stream().flatMap(session -> session.held.stream()).collect(Collectors.toCollection(TreeSet::new));
+    }
+
+    /** Names of the sessions that are open now and hold anything. */
+    Set<String> holding() {
+        return open.stream()
+                .filter(session -> !session.held.isEmpty())
+                .map(TestSession::name)
+                .collect(Collectors.toCollection(TreeSet::new));
+    }
+
+    /** Names of incoming sessions that nobody has finished. */
+    List<String> incoming() {
+        try (Stream<Path> sessions = Files.list(directory.resolve("current/incoming"))) {
+            return sessions.map(path -> path.getFileName().toString()).sorted().toList();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** What is done before and after each call that changes what LUO holds. */
+    void atEachStep(Runnable step) {
+        atEachStep = step;
     }
 
     EmulatedLiveUpdate.Kexec kexec() {
         EmulatedLiveUpdate.Kexec kexec = emulation.kexec();
-        held.clear();
+        open.clear();
         return kexec;
     }
 
     @Override
     public LiveUpdateSession createSession(String name) {
         fail(down);
-        return new TestSession(emulation.createSession(name));
+        atEachStep.run();
+        TestSession session = new TestSession(emulation.createSession(name));
+        atEachStep.run();
+        return session;
     }
 
     @Override
@@ -115,8 +150,11 @@ final class TestLuo implements LiveUpdate {
     private final class TestSession implements LiveUpdateSession {
         private final LiveUpdateSession session;
 
+        private final Set<Long> held = new TreeSet<>();
+
         private TestSession(LiveUpdateSession session) {
             this.session = session;
+            open.add(this);
         }
 
         @Override
@@ -131,6 +169,7 @@ final class TestLuo implements LiveUpdate {
             }
             session.preserve(file, token);
             held.add(token);
+            atEachStep.run();
         }
 
         @Override
@@ -151,8 +190,9 @@ final class TestLuo implements LiveUpdate {
 
         @Override
         public void close() {
-            held.clear();
+            open.remove(this);
             session.close();
+            atEachStep.run();
         }
     }
 }

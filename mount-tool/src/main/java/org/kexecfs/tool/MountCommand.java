@@ -26,6 +26,7 @@ import picocli.CommandLine.Parameters;
         footer = {
             "  device=PATH            the LUO device, default /dev/liveupdate",
             "  emulate[=DIR]          the emulation in its place, its preserved memory in DIR",
+            "  preserve=link          LUO has each file from its link or close on; else all from prepare on",
             "  size=, nr_inodes=      limits, as tmpfs has them",
             "  uid=, gid=, mode=      owner and mode of the root",
             "  control_uid=, control_gid=, control_mode=",
