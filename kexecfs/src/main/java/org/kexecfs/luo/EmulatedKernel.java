@@ -76,6 +76,11 @@ final class EmulatedKernel implements AutoCloseable {
         }
     }
 
+    /** Whether there is an emulation in {@code machine}. */
+    static boolean isIn(Path machine) {
+        return Files.exists(machine.resolve(CURRENT)) && Files.exists(machine.resolve(LOCK));
+    }
+
     private static void createDirectory(Path machine) {
         if (!Files.exists(machine, LinkOption.NOFOLLOW_LINKS)) {
             attempt(() -> Files.createDirectories(

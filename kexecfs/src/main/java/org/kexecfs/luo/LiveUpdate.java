@@ -1,5 +1,6 @@
 package org.kexecfs.luo;
 
+import java.nio.file.Path;
 import org.kexecfs.posix.Fd;
 
 /**
@@ -58,6 +59,21 @@ public interface LiveUpdate {
      *     only: no descriptor comes through a real kexec)
      */
     LiveUpdateSession adopt(Fd fd);
+
+    /**
+     * The LUO that a session belongs to, as its descriptor tells: for who has been given a session and nothing else.
+     *
+     * @param session a session's descriptor; {@link #adopt} of the device refuses what is none
+     */
+    static LiveUpdate of(Fd session) {
+        // An emulation's is DIR/kernel.N/outgoing/NAME/session.
+        Path file = session.path();
+        Path machine =
+                file.getNameCount() < 5 ? null : file.resolve("../../../..").normalize();
+        return machine != null && EmulatedKernel.isIn(machine)
+                ? new EmulatedLiveUpdate(machine)
+                : new DeviceLiveUpdate();
+    }
 
     /** Which kernel runs, so to speak: a word that is another after each kexec. */
     String kernel();

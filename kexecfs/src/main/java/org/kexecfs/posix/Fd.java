@@ -81,6 +81,15 @@ public final class Fd implements AutoCloseable {
     }
 
     /**
+     * A duplicate of a descriptor that this process was started with, which stays open and our children's to inherit.
+     *
+     * @throws ErrnoException EBADF if it was not
+     */
+    public static Fd dupOf(int number) {
+        return own(check(() -> C.fcntl(number, F_DUPFD_CLOEXEC, 0), () -> "fd " + number));
+    }
+
+    /**
      * open(2).
      *
      * @param path the file
@@ -384,6 +393,11 @@ public final class Fd implements AutoCloseable {
      */
     public int ioctl(long request, Pointer argument, String name) {
         return check(() -> C.ioctl(number(), request, argument), () -> told("ioctl " + name));
+    }
+
+    /** Whether it is a terminal (isatty(3)). */
+    public boolean isTerminal() {
+        return C.isatty(number()) == 1;
     }
 
     /** Whether the file is in hugetlbfs, as a memfd of huge pages is (fstatfs(2)). */

@@ -138,6 +138,14 @@ public interface Libc {
 
     Pointer signal(int number, @size_t long handler);
 
+    int dup3(int from, int to, int flags);
+
+    int execvpe(Pointer program, Pointer arguments, Pointer environment);
+
+    int sigprocmask(int how, Pointer set, Pointer old);
+
+    int isatty(int fd);
+
     int geteuid();
 
     int getegid();

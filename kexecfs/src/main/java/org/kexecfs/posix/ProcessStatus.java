@@ -46,11 +46,7 @@ public record ProcessStatus(
      * @throws ErrnoException ENOENT if there is none
      */
     public static ProcessStatus read(int pid) {
-        Map<String, String> fields = new HashMap<>();
-        for (String line : lines(Path.of("/proc", Integer.toString(pid), "status"))) {
-            int colon = line.indexOf(':');
-            fields.put(line.substring(0, colon), line.substring(colon + 1).strip());
-        }
+        Map<String, String> fields = fields(pid);
         List<Integer> pids = numbers(fields.getOrDefault("NStgid", fields.get("Tgid")));
         return new ProcessStatus(
                 Integer.parseInt(fields.get("Tgid")),
@@ -61,6 +57,20 @@ public record ProcessStatus(
                 Long.parseUnsignedLong(fields.get("CapPrm"), 16),
                 Long.parseUnsignedLong(fields.get("CapEff"), 16),
                 pids);
+    }
+
+    /** The signals that a thread blocks, a bit each, signal 1 the lowest. */
+    static long blockedSignals(int thread) {
+        return Long.parseUnsignedLong(fields(thread).get("SigBlk"), 16);
+    }
+
+    private static Map<String, String> fields(int pid) {
+        Map<String, String> fields = new HashMap<>();
+        for (String line : lines(Path.of("/proc", Integer.toString(pid), "status"))) {
+            int colon = line.indexOf(':');
+            fields.put(line.substring(0, colon), line.substring(colon + 1).strip());
+        }
+        return fields;
     }
 
     private static List<String> lines(Path file) {

@@ -233,4 +233,37 @@ class PosixTest {
             assertEquals(5, file.status().size());
         }
     }
+
+    // Exec
+
+    @Test
+    void whenAProgramCannotBeRun_whatItWouldHaveReplacedIsThereAgain() {
+        try (Fd there = Fd.memfd("there");
+                Fd given = Fd.memfd("given")) {
+            FileId before = there.status().id();
+
+            ErrnoException e = fails(
+                    Errno.ENOENT,
+                    () -> Exec.become(
+                            java.util.List.of("no-such-program"), java.util.List.of(), given, there.number()));
+
+            assertEquals("execve(no-such-program): ENOENT (No such file or directory)", e.getMessage());
+            assertEquals(before, there.status().id());
+        }
+    }
+
+    @Test
+    void aDescriptorPastTheLimitIsRefused() {
+        try (Fd given = Fd.memfd("given")) {
+            fails(
+                    Errno.EINVAL,
+                    () -> Exec.become(java.util.List.of("true"), java.util.List.of(), given, Integer.MAX_VALUE - 1));
+        }
+    }
+
+    @Test
+    void theOwnArgumentsAreThoseOfTheProcess() {
+        assertTrue(Exec.ownArguments().size() > 1);
+        assertTrue(Exec.ownEnvironment().stream().anyMatch(variable -> variable.startsWith("PATH=")));
+    }
 }

@@ -44,6 +44,11 @@ public final class Main implements Runnable {
         COMMANDS.put("umount", UmountCommand::new);
         COMMANDS.put("status", StatusCommand::new);
         COMMANDS.put("ls", LsCommand::new);
+        COMMANDS.put("wait", WaitCommand::new);
+        COMMANDS.put("send", SendCommand::new);
+        COMMANDS.put("recv", RecvCommand::new);
+        COMMANDS.put("memfd", MemfdCommand::new);
+        COMMANDS.put("luo", LuoCommand::new);
         COMMANDS.put("kexec", KexecCommand::new);
         COMMANDS.put("demo", DemoCommand::new);
         COMMANDS.put("version", VersionCommand::new);
@@ -96,6 +101,8 @@ public final class Main implements Runnable {
         });
         line.setOut(out)
                 .setErr(err)
+                // An argument of @FILE is a COMMAND's.
+                .setExpandAtFiles(false)
                 .setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF))
                 .setParameterExceptionHandler(Main::refuse)
                 .setExecutionExceptionHandler((failure, command, parsed) -> main.report(failure, err));

@@ -34,7 +34,33 @@ class CommandLineTest {
                 "kexec",
                 "kexec /tmp",
                 "demo --stage 3",
-                "demo --stage x"
+                "demo --stage x",
+                "wait",
+                "wait web",
+                "wait web asleep",
+                "wait --timeout -1 web normal",
+                "send",
+                "send a 1 2",
+                "recv",
+                "recv a",
+                "recv --fd x a -- true",
+                "recv --fd -1 a -- true",
+                "memfd",
+                "memfd -",
+                "memfd --size much - -- true",
+                "memfd --size 9999999t - -- true",
+                "luo",
+                "luo fly",
+                "luo create",
+                "luo create web",
+                "luo create --device /dev/null --emulate /tmp web -- true",
+                "luo preserve",
+                "luo preserve 1",
+                "luo preserve -1 0",
+                "luo preserve x 0",
+                "luo retrieve-fd 1",
+                "luo finish",
+                "luo get-name"
             })
     void aWrongCommandLineIsUsage(String line) {
         Tool tool = Tool.run(line.isEmpty() ? new String[0] : line.split(" "));
@@ -109,7 +135,10 @@ class CommandLineTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", "mount", "umount", "status", "ls", "kexec", "demo", "daemon"})
+    @ValueSource(
+            strings = {
+                "", "mount", "umount", "status", "ls", "kexec", "demo", "wait", "send", "recv", "memfd", "luo", "daemon"
+            })
     void everyCommandHasHelpWithAnExample(String command) {
         Tool tool = command.isEmpty() ? Tool.run("--help") : Tool.run(command, "--help");
 
@@ -117,6 +146,17 @@ class CommandLineTest {
                 () -> assertEquals(Exit.OK, tool.exit()),
                 () -> assertTrue(tool.out().contains("Example"), tool.out()),
                 () -> assertTrue(tool.out().contains("kexecfs " + command), tool.out()));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"create", "retrieve", "preserve", "retrieve-fd", "finish", "get-name"})
+    void everyCommandOfLuoHasHelpWithAnExample(String command) {
+        Tool tool = Tool.run("luo", command, "--help");
+
+        assertAll(
+                () -> assertEquals(Exit.OK, tool.exit()),
+                () -> assertTrue(tool.out().contains("Example"), tool.out()),
+                () -> assertTrue(tool.out().contains("kexecfs luo " + command), tool.out()));
     }
 
     @ParameterizedTest

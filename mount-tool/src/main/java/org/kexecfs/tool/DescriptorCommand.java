@@ -1,0 +1,111 @@
+package org.kexecfs.tool;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.kexecfs.posix.ErrnoException;
+import org.kexecfs.posix.Exec;
+import org.kexecfs.posix.Fd;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/**
+ * A command that opens something and runs another, COMMAND, which has it as a descriptor. COMMAND takes our place ({@link
+ * Exec}), so what it returns is what the shell sees.
+ */
+abstract class DescriptorCommand implements Runnable {
+    private static final String PLACE = "{}";
+
+    /** What bin/kexecfs changed in the environment; it tells the values before as properties of these names. */
+    private static final String BEFORE = "kexecfs.before.";
+
+    private static final List<String> CHANGED = List.of("LC_ALL", "MALLOC_ARENA_MAX");
+
+    @Option(
+            names = "--fd",
+            paramLabel = "N",
+            description = "The descriptor's number in COMMAND, default ${DEFAULT-VALUE}.")
+    private int number;
+
+    @Parameters(
+            index = "1..*",
+            arity = "1..*",
+            paramLabel = "COMMAND",
+            description =
+                    "What to run, with its arguments; write -- before it. {} in them becomes the descriptor's path,"
+                            + " /proc/self/fd/N, if it is a file's.")
+    private List<String> words;
+
+    /** With {@code --fd 3}, as the C client has it. */
+    DescriptorCommand() {
+        this(3);
+    }
+
+    /**
+     * @param number what {@code --fd} is where it is not given
+     */
+    DescriptorCommand(int number) {
+        this.number = number;
+    }
+
+    /** What COMMAND is to have; asked for once. */
+    abstract Fd file();
+
+    /** {@code NAME=VALUE}, for its environment. */
+    List<String> variables() {
+        return List.of();
+    }
+
+    /**
+     * Becomes COMMAND; does not return.
+     *
+     * @throws ToolException it cannot be run
+     */
+    @Override
+    public void run() {
+        if (number < 0) {
+            throw new ToolException(Exit.USAGE, "--fd " + number + ": a descriptor's number is 0 or more");
+        }
+        LuoSession.requireOther(number);
+        Fd file = file();
+        try {
+            Exec.become(arguments(), environment(), file, number);
+        } catch (ErrnoException e) {
+            throw new ToolException(Exit.of(e.errno()), "cannot run " + words.getFirst() + ": " + e.getMessage(), e);
+        }
+    }
+
+    /** The descriptor's number in COMMAND. */
+    final int number() {
+        return number;
+    }
+
+    /** As they were given, byte by byte, which the text that Java made of them may not tell any more. */
+    private List<String> arguments() {
+        List<String> all = Exec.ownArguments();
+        return all.subList(all.size() - words.size(), all.size()).stream()
+                .map(this::filled)
+                .toList();
+    }
+
+    /** An argument of COMMAND, with the descriptor's path where it is wanted. */
+    String filled(String argument) {
+        return argument.replace(PLACE, "/proc/self/fd/" + number);
+    }
+
+    private List<String> environment() {
+        List<String> environment = new ArrayList<>(Exec.ownEnvironment());
+        for (String name : CHANGED) {
+            environment.removeIf(e -> e.startsWith(name + "="));
+            String before = System.getProperty(BEFORE + name);
+            if (before != null) {
+                environment.add(name + "=" + before);
+            }
+        }
+        for (String variable : variables()) {
+            String name = variable.substring(0, variable.indexOf('=') + 1);
+            environment.removeIf(e -> e.startsWith(name));
+            environment.add(variable);
+        }
+        return environment;
+    }
+}
