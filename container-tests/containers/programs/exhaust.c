@@ -1,6 +1,6 @@
 /*
  * exhaust files DIR | connections SOCKET | memfds DIR: opens files of DIR, connects to SOCKET, or links memfds into DIR, until
- * there are 2000 or one is refused; says how many there are and why no more, then waits for the end of its standard input.
+ * there are MANY or one is refused; says how many there are and why no more, then waits for the end of its standard input.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+enum { MANY = 600 };
 
 static const char *where;
 
@@ -55,10 +57,10 @@ int main(int argc, char **argv)
 	getrlimit(RLIMIT_NOFILE, &files);
 	files.rlim_cur = files.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &files);
-	for (number = 0; number < 2000; number++)
+	for (number = 0; number < MANY; number++)
 		if (one(number) < 0)
 			break;
-	printf("%d, then: %s\n", number, number < 2000 ? strerror(errno) : "enough");
+	printf("%d, then: %s\n", number, number < MANY ? strerror(errno) : "enough");
 	fflush(stdout);
 	while (read(STDIN_FILENO, &files, sizeof(files)) > 0)
 		;

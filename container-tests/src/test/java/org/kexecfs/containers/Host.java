@@ -41,10 +41,6 @@ final class Host implements AutoCloseable {
         return directory;
     }
 
-    void unmount(String session) {
-        sh("kexecfs umount " + mounts.remove(session));
-    }
-
     /** An update of the kernel, as far as an emulation goes: all mounts are gone after it. */
     void kexec() {
         sh("kexecfs kexec --emulate " + path("luo"));
