@@ -14,7 +14,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.kexecfs.posix.Fd;
 
-/** What a hostile container tries on the session that it was given: the rows of kexecfs/doc/security.md. */
+/** What a hostile container tries to get at, with the session that it was given: rows of kexecfs/doc/security.md. */
 @WithEngine
 @TestInstance(Lifecycle.PER_CLASS)
 class ContainerAttacksTest {
@@ -42,7 +42,7 @@ class ContainerAttacksTest {
 
     @BeforeAll
     void start() {
-        session = host.mount("web", "mode=0777", "nr_inodes=100", "size=1m");
+        session = host.mount("web", "mode=0777");
         host.mount("other");
         box = host.start(new Box().session(session).lockedDown(USER));
         sibling = host.start(new Box().session(session).lockedDown(USER));
@@ -257,42 +257,5 @@ class ContainerAttacksTest {
             admin.stop();
         }
         assertEquals("normal", sibling.sh("cat kexecfs.state"));
-    }
-
-    @ParameterizedTest
-    @ValueSource(strings = {"files", "memfds"})
-    void asManyEntriesAsItCanMake(String what) {
-        String said = box.run("exhaust " + what + " .").succeed();
-
-        assertEquals("100, then: No space left on device", said);
-        host.sh("echo 1 >other/file && rm other/file");
-    }
-
-    @Test
-    void asManyBytesAsItCanWrite() {
-        box.run("dd if=/dev/zero of=big bs=64k").failWith("No space left on device");
-        assertEquals("1048576", host.sh("stat -c %s web/big"));
-        host.sh("echo 1 >other/file && rm other/file");
-    }
-
-    @Test
-    void asManyConnectionsAsItCanMake() {
-        box.sh("mkfifo /tmp/said /tmp/on && { exhaust connections kexecfs.sock </tmp/on >/tmp/said 2>&1 & }"
-                + " && { sleep 600 >/tmp/on 2>/dev/null </dev/null & } && read said </tmp/said && echo \"$said\"");
-
-        sibling.runAs(OTHER, "with-memfd hello rw kexecfs-sock kexecfs.sock preserve sent")
-                .succeed();
-        assertEquals(
-                "hello",
-                sibling.runAs(OTHER, "kexecfs-sock kexecfs.sock open r sent cat /proc/self/fd/3")
-                        .succeed());
-        sibling.sh("with-memfd hello rw kexecfs-sock kexecfs.sock preserve of-the-same-user");
-    }
-
-    @Test
-    void asManyWaitersAsItCanStart() {
-        box.sh("for i in $(seq 64); do await-state kexecfs.state updated >/dev/null 2>&1 & done");
-
-        host.sh("echo 1 >web/kexecfs.prepare && echo 1 >web/kexecfs.cancel && timeout 5 ls web/kexecfs.fd/self/");
     }
 }
