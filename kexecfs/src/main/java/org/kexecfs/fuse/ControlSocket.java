@@ -1,15 +1,17 @@
 package org.kexecfs.fuse;
 
-import java.util.ArrayList;
-import java.util.LinkedHashSet;
-import java.util.List;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
+import java.util.SequencedMap;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Predicate;
 import org.kexecfs.mount.MountViews;
+import org.kexecfs.posix.Epoll;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.Messages;
-import org.kexecfs.posix.Poll;
 import org.kexecfs.posix.Sockets;
 import org.kexecfs.session.Session;
 import org.slf4j.Logger;
@@ -18,8 +20,9 @@ import org.slf4j.LoggerFactory;
 /**
  * {@code kexecfs.sock}: descriptors in and out of a session, over SCM_RIGHTS. doc/protocol.md says what is spoken.
  *
- * <p>One thread serves all clients and never waits for one: whoever sends half of something has sent nothing (messages are
- * whole), whoever does not read its answers is dropped, and of too many connections the longest idle one is closed.
+ * <p>One thread at a time serves the clients of a session, and never waits for one: whoever sends half of something has sent
+ * nothing (messages are whole), whoever does not read its answers is dropped, and of too many connections the longest idle one
+ * is closed.
  *
  * <p>Life cycle:
  *
@@ -27,11 +30,12 @@ import org.slf4j.LoggerFactory;
  *   <li>{@link #start}: the socket is bound, which the FUSE threads answer, through a mount of our own that is nowhere. A
  *       bound socket keeps the mount that it was bound through, and with it the filesystem: through the one that users see,
  *       umount(8) would fail with EBUSY for ever.
- *   <li>The thread serves clients, and is woken when mounts change. While the filesystem is mounted nowhere in our mount
- *       namespace, it looks once a second whether it is in another.
- *   <li>It is mounted nowhere: the socket is closed, and every connection. Nothing of ours keeps the filesystem then; it
+ *   <li>{@link Workers} wait for clients.
+ *   <li>{@link MountWatch} says that the filesystem is mounted nowhere: the socket is closed, and every connection. Nothing of ours keeps the filesystem then; it
  *       ends now, or with the last open file of a mount that was detached.
  * </ol>
+ *
+ * <p>{@code lock} is held by the thread that serves, and by {@link #close}; locks of the session are taken under it.
  */
 final class ControlSocket implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(ControlSocket.class);
@@ -39,33 +43,36 @@ final class ControlSocket implements AutoCloseable {
     private static final int BACKLOG = 128;
     private static final int MOST_CLIENTS = 256;
     private static final int MOST_OF_ONE_USER = 64;
-    private static final int SECOND = 1000;
-    private static final int SOON = 50;
+    private static final int MOST_AT_ONCE = 64;
+    private static final Duration SOON = Duration.ofMillis(50);
 
+    /** Its key in {@code epoll}; those of clients follow. */
+    private static final long LISTENER = 0;
+
+    private final Workers workers = Workers.ofThisProcess();
+    private final ReentrantLock lock = new ReentrantLock();
     private final Session session;
     private final MountViews mounts;
     private final SocketName name;
     private final Fd listener;
-    private final Fd mountTable;
-    private final Fd wake;
+    private final Epoll epoll = new Epoll();
+    private final Epoll.Member listening;
+    private final Epoll.Waiter waiter = epoll.waiter(MOST_AT_ONCE);
+    private final Workers.Watch watch = workers.watch(epoll.fd(), Epoll.IN, this::ready);
+    private final Runnable whenNowhere = this::close;
     private final Messages messages = new Messages(SocketRequest.LONGEST);
-    /** The longest idle first. */
-    private final Set<SocketClient> clients = new LinkedHashSet<>();
+    /** By their keys, the longest idle first. */
+    private final SequencedMap<Long, SocketClient> clients = new LinkedHashMap<>();
 
-    private final Thread thread;
-    private volatile boolean stopping;
-    private boolean mountedHere = true;
-    private boolean accepting = true;
+    private long lastKey = LISTENER;
+    private boolean closed;
 
-    private ControlSocket(Session session, MountViews mounts, SocketName name, Fd listener, Fd mountTable, Fd wake) {
+    private ControlSocket(Session session, MountViews mounts, SocketName name, Fd listener) {
         this.session = session;
         this.mounts = mounts;
         this.name = name;
         this.listener = listener;
-        this.mountTable = mountTable;
-        this.wake = wake;
-        this.thread = new Thread(this::serve, "kexecfs-sock");
-        thread.setDaemon(true);
+        this.listening = epoll.member(listener, Epoll.IN, LISTENER);
     }
 
     /**
@@ -76,107 +83,93 @@ final class ControlSocket implements AutoCloseable {
      */
     static ControlSocket start(Session session, MountViews mounts, SocketName name, Fd own) {
         name.expect();
-        List<Fd> open = new ArrayList<>();
+        Fd listener;
         try {
-            // First, so that no change of the mounts is missed.
-            open.add(MountViews.openOwn());
-            open.add(Fd.event());
-            open.add(Sockets.listen("/proc/self/fd/" + own.number() + "/" + SocketName.NAME, BACKLOG));
+            listener = Sockets.listen("/proc/self/fd/" + own.number() + "/" + SocketName.NAME, BACKLOG);
         } catch (RuntimeException e) {
-            open.forEach(Fd::close);
             name.remove();
             throw e;
         }
-        ControlSocket socket = new ControlSocket(session, mounts, name, open.get(2), open.get(0), open.get(1));
-        socket.thread.start();
+        ControlSocket socket = new ControlSocket(session, mounts, name, listener);
+        socket.listening.add();
+        socket.watch.arm();
+        MountWatch.ofThisProcess().whenNowhere(mounts.device(), socket.whenNowhere);
         return socket;
     }
 
-    private void serve() {
+    private void ready() {
+        unlessClosed(() -> {
+            waiter.await(0).forEach(this::ready);
+            if (!closed) {
+                watch.arm();
+            }
+        });
+    }
+
+    private void unlessClosed(Runnable what) {
+        lock.lock();
         try {
-            lookForMounts();
-            while (!stopping) {
-                turn(Poll.await(wanted(), timeout()));
+            if (!closed) {
+                what.run();
             }
         } catch (RuntimeException | Error e) {
             log.error("{} cannot be served any longer", SocketName.NAME, e);
+            close();
         } finally {
-            name.remove();
-            clients.forEach(SocketClient::close);
-            listener.close();
-            mountTable.close();
+            lock.unlock();
         }
     }
 
-    private List<Poll.Wanted> wanted() {
-        List<Poll.Wanted> wanted = new ArrayList<>();
-        wanted.add(new Poll.Wanted(wake, Poll.POLLIN));
-        wanted.add(new Poll.Wanted(mountTable, Poll.POLLPRI));
-        if (accepting) {
-            wanted.add(new Poll.Wanted(listener, Poll.POLLIN));
-        }
-        clients.stream()
-                .filter(client -> !client.isBusy() && !client.isClosed())
-                .forEach(client -> wanted.add(new Poll.Wanted(client.connection(), Poll.POLLIN)));
-        return wanted;
-    }
-
-    private int timeout() {
-        if (!accepting || clients.stream().anyMatch(SocketClient::isBusy)) {
-            return SOON;
-        }
-        return mountedHere ? Poll.FOREVER : SECOND;
-    }
-
-    private void turn(List<Fd> ready) {
-        clients.removeIf(client -> client.isClosed() && !client.isBusy());
-        if (ready.contains(mountTable) || !mountedHere) {
-            lookForMounts();
-        }
-        for (SocketClient client : List.copyOf(clients)) {
-            if (ready.contains(client.connection())) {
-                serve(client);
-            }
-        }
-        accepting = true;
-        if (ready.contains(listener)) {
+    private void ready(long key) {
+        if (key == LISTENER) {
             accept();
-        }
-    }
-
-    private void lookForMounts() {
-        mountedHere = mounts.isMountedHere();
-        if (!mountedHere && !mounts.isMountedAnywhere()) {
-            stopping = true;
+        } else if (clients.containsKey(key)) {
+            serve(key, clients.get(key));
         }
     }
 
     /** One message each time it is a client's turn. */
-    private void serve(SocketClient client) {
+    private void serve(long key, SocketClient client) {
         try {
             Optional<Messages.Message> message = messages.receive(client.connection());
             if (message.isPresent()) {
-                clients.remove(client);
-                clients.add(client);
-                try (SocketAnswer answer = client.answer(message.get())) {
+                clients.putLast(key, client);
+                try (SocketAnswer answer = client.answer(message.get(), () -> freed(key))) {
                     messages.send(client.connection(), answer.text(), answer.file());
+                }
+                if (client.isBusy()) {
+                    client.rest();
                 }
             }
         } catch (ErrnoException e) {
             // It has closed, or does not read.
             log.debug("a client of {} is dropped: {}", SocketName.NAME, e.getMessage());
-            drop(client);
+            drop(key, client);
         } catch (RuntimeException e) {
             log.error("a request over {} failed in a way it should not; please report this", SocketName.NAME, e);
-            drop(client);
+            drop(key, client);
+        }
+    }
+
+    /** A client's files were closed. If it was by another thread, the client may have been put to rest, or dropped. */
+    private void freed(long key) {
+        if (!lock.isHeldByCurrentThread()) {
+            workers.execute(() -> unlessClosed(() -> {
+                SocketClient client = clients.get(key);
+                if (client != null && client.isClosed()) {
+                    clients.remove(key);
+                } else if (client != null) {
+                    client.resume();
+                }
+            }));
         }
     }
 
     /** A busy client has a thread that lasts longer than its connection: it counts until that has ended. */
-    private void drop(SocketClient client) {
+    private void drop(long key, SocketClient client) {
         client.close();
         if (!client.isBusy()) {
-            clients.remove(client);
+            clients.remove(key);
         }
     }
 
@@ -187,21 +180,24 @@ final class ControlSocket implements AutoCloseable {
         } catch (ErrnoException e) {
             // No descriptor is left: a client's may do, or there is one a little later.
             log.debug("{}: {}", SocketName.NAME, e.getMessage());
-            accepting = false;
-            longestIdle(Optional.empty()).ifPresent(this::drop);
+            longestIdle(client -> true).ifPresent(this::drop);
+            listening.remove();
+            workers.later(SOON, () -> unlessClosed(listening::add));
         }
     }
 
     private void admit(Fd connection) {
         try {
-            SocketClient client = new SocketClient(session, mounts, connection);
-            long ofUser = clients.stream().filter(c -> c.uid() == client.uid()).count();
-            if (ofUser >= MOST_OF_ONE_USER && !makeRoom(Optional.of(client.uid()))
-                    || clients.size() >= MOST_CLIENTS && !makeRoom(Optional.empty())) {
+            long key = ++lastKey;
+            SocketClient client = new SocketClient(session, mounts, connection, epoll, key);
+            Predicate<SocketClient> same = other -> other.uid() == client.uid();
+            if (clients.values().stream().filter(same).count() >= MOST_OF_ONE_USER && !makeRoom(same)
+                    || clients.size() >= MOST_CLIENTS && !makeRoom(other -> true)) {
                 client.close();
                 return;
             }
-            clients.add(client);
+            clients.put(key, client);
+            client.listen();
         } catch (RuntimeException e) {
             connection.close();
             throw e;
@@ -209,37 +205,40 @@ final class ControlSocket implements AutoCloseable {
     }
 
     /** Makes room for one more: false if all are busy. */
-    private boolean makeRoom(Optional<Integer> uid) {
-        Optional<SocketClient> idle = longestIdle(uid);
+    private boolean makeRoom(Predicate<SocketClient> which) {
+        Optional<Long> idle = longestIdle(which);
         idle.ifPresent(this::drop);
         return idle.isPresent();
     }
 
-    private Optional<SocketClient> longestIdle(Optional<Integer> uid) {
-        return clients.stream()
-                .filter(client -> !client.isBusy())
-                .filter(client -> uid.isEmpty() || uid.get() == client.uid())
+    private void drop(long key) {
+        drop(key, clients.get(key));
+    }
+
+    private Optional<Long> longestIdle(Predicate<SocketClient> which) {
+        return clients.entrySet().stream()
+                .filter(client -> !client.getValue().isBusy() && which.test(client.getValue()))
+                .map(Map.Entry::getKey)
                 .findFirst();
     }
 
     /** Ends it, and every connection. Again is nothing. */
     @Override
     public void close() {
-        if (thread.isAlive()) {
-            stopping = true;
-            wake.signal();
-        }
-        boolean interrupted = false;
-        while (thread.isAlive()) {
-            try {
-                thread.join();
-            } catch (InterruptedException e) {
-                interrupted = true;
+        lock.lock();
+        try {
+            if (closed) {
+                return;
             }
-        }
-        wake.close();
-        if (interrupted) {
-            Thread.currentThread().interrupt();
+            closed = true;
+            MountWatch.ofThisProcess().forget(mounts.device(), whenNowhere);
+            watch.remove();
+            name.remove();
+            clients.values().forEach(SocketClient::close);
+            listener.close();
+            epoll.close();
+        } finally {
+            lock.unlock();
         }
     }
 }

@@ -1,15 +1,16 @@
 package org.kexecfs.fuse;
 
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
+import java.util.OptionalLong;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicInteger;
 import jnr.constants.platform.linux.Errno;
 import jnr.ffi.Memory;
 import jnr.ffi.Pointer;
 import jnr.ffi.Runtime;
 import jnr.ffi.Struct;
+import org.kexecfs.posix.Epoll;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
 import org.slf4j.Logger;
@@ -22,23 +23,24 @@ import org.slf4j.LoggerFactory;
  * <p>Life cycle:
  *
  * <ol>
- *   <li>{@link #start}: libfuse is told of the operations and of this channel; threads begin to read.
- *   <li>Each thread reads a request and hands it to libfuse, which calls an operation on the same thread and
- *       replies through {@link #send}. The first request is FUSE_INIT.
- *   <li>The mount ends (umount, or the connection is aborted): read(2) gives ENODEV, each thread ends, and
- *       {@link #awaitEnd} returns.
+ *   <li>{@link #start}: libfuse is told of the operations and of this channel; {@link Workers} wait for requests.
+ *   <li>A thread reads a request, lets others wait for the next, and hands it to libfuse, which calls an operation on the same
+ *       thread and replies through {@link #send}. The first request is FUSE_INIT. Of a mount whose operations do not return,
+ *       only so many requests are taken: the others wait in the kernel, and the threads are there for other mounts.
+ *   <li>The mount ends (umount, or the connection is aborted): read(2) gives ENODEV, nobody waits any more, and with the last
+ *       request that is under way {@link #ended} completes.
  *   <li>{@link #close} frees what libfuse holds. Poll handles must not be used after it.
  * </ol>
+ *
+ * <p>No locks: {@code users} says who has the channel, which are the wait for a request, and each request.
  */
 final class FuseChannel implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(FuseChannel.class);
 
     /** Largest write in one request, and libfuse's own allowance for a request's headers. */
-    private static final int BUFFER_SIZE = 128 * 1024 + 0x1000;
+    static final int BUFFER_SIZE = 128 * 1024 + 0x1000;
 
-    private static final int SIZE_OF_FUSE_BUF = 40;
     private static final int SIZE_OF_CHAN_OPS = 24;
-    private static final int STACK_SIZE = 512 * 1024;
 
     private final LibFuse fuse = LibFuse.load();
     private final Runtime runtime = LibFuse.runtime();
@@ -49,14 +51,18 @@ final class FuseChannel implements AutoCloseable {
     private final Pointer instance;
     private final Pointer session;
     private final Completion completion;
-    private final CountDownLatch readers;
+    private final Workers.Watch requests;
+    private final int mostUsers;
+    private final AtomicInteger users = new AtomicInteger(1);
+    private final CompletableFuture<Void> ended = new CompletableFuture<>();
 
     private FuseChannel(
-            Fd device, FuseOperations operations, Completion completion, List<String> options, int threads) {
+            Fd device, FuseOperations operations, Completion completion, List<String> options, int mostRequests) {
         this.device = device;
         this.completion = completion;
         this.operations = operations;
-        this.readers = new CountDownLatch(threads);
+        this.mostUsers = mostRequests + 1;
+        this.requests = Workers.ofThisProcess().watch(device, Epoll.IN, this::ready);
         this.channel = fuse.fuse_chan_new(channelOperations(), device.number(), BUFFER_SIZE, null);
         this.instance = LibFuse.fuseNew()
                 .create(
@@ -74,97 +80,80 @@ final class FuseChannel implements AutoCloseable {
     /**
      * Begins to serve.
      *
-     * @param device /dev/fuse, opened, the one that the mount was made with; the caller's to close, after the channel
+     * @param device /dev/fuse, opened with O_NONBLOCK, the one that the mount was made with; the caller's to close, after the channel
      * @param completion what is put into requests and replies on their way
      * @param options libfuse's, one a string
-     * @param threads how many requests are served at once, 1 or more
+     * @param mostRequests how many are served at once, 1 or more
      */
     static FuseChannel start(
-            Fd device, FuseOperations operations, Completion completion, List<String> options, int threads) {
-        FuseChannel channel = new FuseChannel(device, operations, completion, options, threads);
-        for (int i = 0; i < threads; i++) {
-            Thread thread = new Thread(null, channel::serve, "fuse-" + i, STACK_SIZE);
-            thread.setDaemon(true);
-            thread.start();
-        }
+            Fd device, FuseOperations operations, Completion completion, List<String> options, int mostRequests) {
+        FuseChannel channel = new FuseChannel(device, operations, completion, options, mostRequests);
+        channel.requests.arm();
         return channel;
     }
 
-    /** Waits until the mount has ended and no request is under way. */
-    void awaitEnd() throws InterruptedException {
-        readers.await();
-    }
-
-    /** Whether the mount has ended and no request is under way. */
-    boolean hasEnded() {
-        return readers.getCount() == 0;
-    }
-
-    /**
-     * {@link #awaitEnd()}, but not for longer than {@code patience}.
-     *
-     * @return whether it has ended; an interrupt, which is kept, ends the wait, too
-     */
-    boolean awaitEnd(Duration patience) {
-        try {
-            return readers.await(patience.toMillis(), TimeUnit.MILLISECONDS);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            return hasEnded();
-        }
+    /** Completes when the mount has ended and no request is under way, on the thread that had the last. */
+    CompletableFuture<Void> ended() {
+        return ended;
     }
 
     /** Waits for the end of the mount, however often this thread is interrupted, and frees what libfuse holds. */
     @Override
     public void close() {
-        boolean interrupted = Thread.interrupted();
-        while (!hasEnded()) {
-            try {
-                readers.await();
-            } catch (InterruptedException e) {
-                interrupted = true;
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
+        ended.join();
         fuse.fuse_destroy(instance);
     }
 
-    private void serve() {
-        Pointer request = Memory.allocateDirect(runtime, BUFFER_SIZE);
-        Pointer buffer = Memory.allocateDirect(runtime, SIZE_OF_FUSE_BUF, true);
-        buffer.putPointer(16, request);
-        try {
-            while (true) {
-                long size = receive(request);
-                if (size == 0) {
-                    return;
-                }
-                buffer.putLong(0, size);
-                completion.request(request);
-                fuse.fuse_session_process_buf(session, buffer, channel);
+    /** One request, if there is one. */
+    private void ready() {
+        try (RequestBuffer buffer = RequestBuffer.borrow()) {
+            OptionalLong size = receive(buffer);
+            if (size.isPresent()) {
+                serve(buffer, size.getAsLong());
             }
-        } finally {
-            readers.countDown();
         }
     }
 
-    /** The next request's size; 0 once the mount has ended. */
-    private long receive(Pointer request) {
-        while (true) {
-            try {
-                return device.read(request, BUFFER_SIZE);
-            } catch (ErrnoException e) {
-                if (e.is(Errno.ENODEV)) {
-                    return 0;
-                }
-                // ENOENT: the request was interrupted before anyone read it.
-                if (!e.is(Errno.ENOENT, Errno.EAGAIN)) {
-                    log.error("the mount cannot be served any longer", e);
-                    return 0;
-                }
+    private void serve(RequestBuffer buffer, long size) {
+        if (users.incrementAndGet() < mostUsers) {
+            requests.arm();
+        }
+        try {
+            buffer.size(size);
+            completion.request(buffer.request());
+            fuse.fuse_session_process_buf(session, buffer.described(), channel);
+        } finally {
+            leave();
+        }
+    }
+
+    /** One user less: with all requests taken that were allowed, nobody waited; with the last one, the channel has ended. */
+    private void leave() {
+        int before = users.getAndDecrement();
+        if (before == mostUsers) {
+            requests.arm();
+        }
+        if (before == 1) {
+            ended.complete(null);
+        }
+    }
+
+    /** Reads the next request, or sees to it that the wait goes on, or to the end. */
+    private OptionalLong receive(RequestBuffer buffer) {
+        try {
+            return OptionalLong.of(device.read(buffer.request(), BUFFER_SIZE));
+        } catch (ErrnoException e) {
+            // ENOENT: the request was interrupted before anyone read it.
+            if (e.is(Errno.EAGAIN, Errno.ENOENT)) {
+                requests.arm();
+                return OptionalLong.empty();
             }
+            if (!e.is(Errno.ENODEV)) {
+                log.error("the mount cannot be served any longer", e);
+            }
+            requests.remove();
+            leave();
+            return OptionalLong.empty();
         }
     }
 

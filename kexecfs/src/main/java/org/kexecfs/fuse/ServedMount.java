@@ -39,7 +39,8 @@ import org.slf4j.LoggerFactory;
 final class ServedMount implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(ServedMount.class);
 
-    private static final int THREADS = 8;
+    /** How many requests of one mount are served at once. */
+    private static final int MOST_REQUESTS = 8;
 
     /** How long the end of a mount that is out of sight is waited for. */
     private static final Duration PATIENCE = Duration.ofSeconds(5);
@@ -62,7 +63,7 @@ final class ServedMount implements AutoCloseable {
     private final Place place;
     private final FuseMount mount;
     private final FuseChannel channel;
-    private final CompletableFuture<Void> ended = new CompletableFuture<>();
+    private final CompletableFuture<Void> ended;
 
     private ServedMount(Resources resources, String name, Place place, FuseMount mount, FuseChannel channel) {
         this.resources = resources;
@@ -70,19 +71,7 @@ final class ServedMount implements AutoCloseable {
         this.place = place;
         this.mount = mount;
         this.channel = channel;
-        Thread end = new Thread(this::awaitChannel, "fuse-end");
-        end.setDaemon(true);
-        end.start();
-    }
-
-    private void awaitChannel() {
-        try {
-            channel.awaitEnd();
-            resources.close();
-            ended.complete(null);
-        } catch (InterruptedException | RuntimeException e) {
-            ended.completeExceptionally(e);
-        }
+        this.ended = channel.ended().thenRun(resources::close);
     }
 
     /** Mounts a session and serves it: see {@link KexecFsMount#mount}. */
@@ -161,7 +150,7 @@ final class ServedMount implements AutoCloseable {
                 filesystem.operations(),
                 new Completion(passthrough, rename2),
                 LIBFUSE_OPTIONS,
-                THREADS));
+                MOST_REQUESTS));
         resources.add(filesystem);
         session.onStateChange(watch::changed);
         // Closed before the channel, which waits for the end of the filesystem.
@@ -201,7 +190,7 @@ final class ServedMount implements AutoCloseable {
      */
     @Override
     public void close() {
-        if (!channel.hasEnded()) {
+        if (!ended.isDone()) {
             place.detach(mount);
         }
         try {

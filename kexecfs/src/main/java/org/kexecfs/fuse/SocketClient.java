@@ -3,6 +3,7 @@ package org.kexecfs.fuse;
 import java.util.Optional;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.mount.MountViews;
+import org.kexecfs.posix.Epoll;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.Messages.Message;
@@ -11,24 +12,32 @@ import org.kexecfs.posix.Sockets;
 import org.kexecfs.session.OpenFile;
 import org.kexecfs.session.Session;
 
-/** One connection to kexecfs.sock: who connected it, and what it may do. Used by one thread. */
+/**
+ * One connection to kexecfs.sock: who connected it, and what it may do. Used by one thread at a time.
+ *
+ * <p>While files that came with a message are being closed, by another thread, it is <em>busy</em>: nothing is read from it.
+ */
 final class SocketClient implements AutoCloseable {
     /** What may wait for a client that does not read: a few answers. */
     private static final int UNREAD = 8192;
 
     private final Session session;
     private final Fd connection;
+    private final Epoll.Member member;
     private final Credentials who;
     private final Optional<ErrnoException> readOnly;
     private volatile boolean closingFiles;
+    private boolean resting;
     private boolean closed;
 
     /**
      * @param connection just accepted; the client's to close
+     * @param epoll where it will be waited for, from {@link #listen} on, under {@code key}
      */
-    SocketClient(Session session, MountViews mounts, Fd connection) {
+    SocketClient(Session session, MountViews mounts, Fd connection, Epoll epoll, long key) {
         this.session = session;
         this.connection = connection;
+        this.member = epoll.member(connection, Epoll.IN, key);
         Sockets.limitUnread(connection, UNREAD);
         try (Peer peer = Sockets.peer(connection)) {
             this.who = Credentials.of(peer);
@@ -52,6 +61,25 @@ final class SocketClient implements AutoCloseable {
         return connection;
     }
 
+    /** It is waited for. */
+    void listen() {
+        member.add();
+    }
+
+    /** It is not waited for, until {@link #resume}. */
+    void rest() {
+        resting = true;
+        member.remove();
+    }
+
+    /** It is waited for again, if it was not. */
+    void resume() {
+        if (resting) {
+            resting = false;
+            member.add();
+        }
+    }
+
     int uid() {
         return who.uid();
     }
@@ -61,14 +89,18 @@ final class SocketClient implements AutoCloseable {
         return closingFiles;
     }
 
-    /** Does what a message asks for, and closes what came with it. */
-    SocketAnswer answer(Message message) {
+    /**
+     * Does what a message asks for, and closes what came with it.
+     *
+     * @param whenClosed is called then: before this returns, or later by another thread
+     */
+    SocketAnswer answer(Message message, Runnable whenClosed) {
         try {
             return answer(SocketRequest.parse(message.bytes()), message);
         } catch (ErrnoException e) {
             return SocketAnswer.error(e);
         } finally {
-            closeFiles(message);
+            closeFiles(message, whenClosed);
         }
     }
 
@@ -118,9 +150,12 @@ final class SocketClient implements AutoCloseable {
     }
 
     /** While that takes its time, it is only this client that waits. */
-    private void closeFiles(Message message) {
+    private void closeFiles(Message message, Runnable whenClosed) {
         closingFiles = true;
-        ForeignFiles.close(message.files(), who.uid(), () -> closingFiles = false);
+        ForeignFiles.close(message.files(), who.uid(), () -> {
+            closingFiles = false;
+            whenClosed.run();
+        });
     }
 
     boolean isClosed() {

@@ -37,7 +37,7 @@ public final class FuseMount implements AutoCloseable {
 
     private static Fd openDevice() {
         try {
-            return Fd.open("/dev/fuse", Fd.O_RDWR, 0);
+            return Fd.open("/dev/fuse", Fd.O_RDWR | Fd.O_NONBLOCK, 0);
         } catch (ErrnoException e) {
             throw new ErrnoException(
                     e,

@@ -8,6 +8,7 @@ import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.posix.ErrnoException;
@@ -20,7 +21,7 @@ import org.kexecfs.posix.Fd;
 public final class MountViews {
     private static final Path PROC = Path.of("/proc");
 
-    private final String device;
+    private final long device;
     private final boolean writableUnseen;
 
     /**
@@ -28,7 +29,7 @@ public final class MountViews {
      * @param writableUnseen as for {@link FuseMount#views}
      */
     MountViews(long device, boolean writableUnseen) {
-        this.device = (device >>> 32) + ":" + (device & 0xffffffffL);
+        this.device = device;
         this.writableUnseen = writableUnseen;
     }
 
@@ -37,16 +38,16 @@ public final class MountViews {
         return Fd.open("/proc/self/mountinfo", Fd.O_RDONLY, 0);
     }
 
-    /** Whether it is mounted anywhere that we can see from where we are. */
-    public boolean isMountedHere() {
-        return isMounted("self");
+    /** Numbers of all filesystems that are mounted where we can see them from where we are, in part or as a whole. */
+    public static Set<Long> devicesHere() {
+        return devices("self").collect(Collectors.toSet());
     }
 
     /**
-     * Whether it is mounted in the mount namespace of any process. A namespace that no process is in does not count.
-     * Nothing is kept open: that would keep a namespace.
+     * Numbers of all filesystems that are mounted in the mount namespace of any process. A namespace that no process is in
+     * does not count. Nothing is kept open: that would keep a namespace.
      */
-    public boolean isMountedAnywhere() {
+    public static Set<Long> devicesAnywhere() {
         Set<List<String>> seen = new HashSet<>();
         try (Stream<Path> processes = Files.list(PROC)) {
             return processes
@@ -54,7 +55,8 @@ public final class MountViews {
                     .filter(name -> Character.isDigit(name.charAt(0)))
                     // A process that changed its root sees another part of the same namespace.
                     .filter(pid -> seen.add(List.of(link(pid, "ns/mnt"), link(pid, "root"))))
-                    .anyMatch(this::isMounted);
+                    .flatMap(MountViews::devices)
+                    .collect(Collectors.toSet());
         } catch (IOException e) {
             throw new ErrnoException(Errno.ENOENT, PROC + " cannot be read: " + e.getMessage());
         }
@@ -69,8 +71,9 @@ public final class MountViews {
         }
     }
 
-    private boolean isMounted(String process) {
-        return mounts(process).findAny().isPresent();
+    /** The filesystem's number, as in {@link org.kexecfs.posix.FileId}. */
+    public long device() {
+        return device;
     }
 
     /**
@@ -97,14 +100,31 @@ public final class MountViews {
 
     /** ID PARENT MAJOR:MINOR ROOT MOUNT-POINT OPTIONS ... of each. */
     private Stream<String[]> mounts(String process) {
+        return lines(process)
+                .filter(line -> device(line) == device)
+                .map(line -> line.split(" "))
+                .filter(fields -> fields.length > 5);
+    }
+
+    private static Stream<Long> devices(String process) {
+        return lines(process).map(MountViews::device);
+    }
+
+    private static Stream<String> lines(String process) {
         try {
             byte[] all = Files.readAllBytes(PROC.resolve(process).resolve("mountinfo"));
-            return Arrays.stream(new String(all, StandardCharsets.ISO_8859_1).split("\n"))
-                    .map(line -> line.split(" "))
-                    .filter(fields -> fields.length > 5 && fields[2].equals(device));
+            return new String(all, StandardCharsets.ISO_8859_1).lines();
         } catch (IOException e) {
             // It has ended.
             return Stream.empty();
         }
+    }
+
+    /** The third field, MAJOR:MINOR; found without taking the line apart, for there may be thousands. */
+    private static long device(String line) {
+        int start = line.indexOf(' ', line.indexOf(' ') + 1) + 1;
+        int colon = line.indexOf(':', start);
+        int end = line.indexOf(' ', colon);
+        return Long.parseLong(line, start, colon, 10) << 32 | Long.parseLong(line, colon + 1, end, 10);
     }
 }

@@ -151,11 +151,16 @@ public final class Fd implements AutoCloseable {
         return own(check(() -> C.eventfd(0, EFD_CLOEXEC), () -> "eventfd"));
     }
 
-    /** Lets the event happen; it stays so. */
+    /** Lets the event happen; it stays so until {@link #reset}. */
     public void signal() {
         Pointer one = allocate(8);
         one.putLong(0, 1);
         write(one, 8);
+    }
+
+    /** Waits for the event, if it has not happened, and lets it be to come again. */
+    public void reset() {
+        read(allocate(8), 8);
     }
 
     /**

@@ -106,6 +106,12 @@ public interface Libc {
 
     int eventfd(int initial, int flags);
 
+    int epoll_create1(int flags);
+
+    int epoll_ctl(int set, int operation, int fd, Pointer event);
+
+    int epoll_wait(int set, Pointer events, int most, int timeout);
+
     int socket(int domain, int type, int protocol);
 
     int bind(int socket, Pointer address, int length);

@@ -5,7 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import jnr.ffi.Pointer;
 import org.kexecfs.mount.FuseMount;
@@ -17,13 +19,16 @@ import ru.serce.jnrfuse.struct.FileStat;
 
 /** A FUSE filesystem with one file, whose close(2) waits until it is released. */
 final class StuckMount implements AutoCloseable {
-    private final CountDownLatch closing = new CountDownLatch(1);
+    /** How many of its requests are served at once. */
+    static final int MOST_REQUESTS = 4;
+
+    private final Semaphore closing = new Semaphore(0);
     private final CountDownLatch released = new CountDownLatch(1);
     private final MountPoint point;
     private final FuseMount mount;
     private final FuseChannel channel;
     private final Path directory;
-    private Fd opened;
+    private final List<Fd> opened = new CopyOnWriteArrayList<>();
 
     StuckMount(Path directory) throws java.io.IOException {
         this.directory = Files.createDirectory(directory);
@@ -40,7 +45,7 @@ final class StuckMount implements AutoCloseable {
                 o,
                 new Completion(new Passthrough(mount.device()), new Rename2()),
                 List.of("direct_io"),
-                4);
+                MOST_REQUESTS);
     }
 
     private static int getattr(Pointer path, Pointer status) {
@@ -52,7 +57,7 @@ final class StuckMount implements AutoCloseable {
     }
 
     private int flush() {
-        closing.countDown();
+        closing.release();
         try {
             released.await();
         } catch (InterruptedException e) {
@@ -63,13 +68,24 @@ final class StuckMount implements AutoCloseable {
 
     /** Opens its file; closed with this, after the release: whatever a test finds, it does not hang. */
     Fd open() {
-        opened = Fd.open(directory.resolve("f").toString(), Fd.O_RDWR, 0);
-        return opened;
+        Fd file = Fd.open(directory.resolve("f").toString(), Fd.O_RDWR, 0);
+        opened.add(file);
+        return file;
     }
 
     /** Waits until somebody closes the file. */
     void awaitClose() throws InterruptedException {
-        assertTrue(closing.await(10, TimeUnit.SECONDS), "nobody closes the file");
+        awaitCloses(1);
+    }
+
+    /** Waits until so many are closing it at once. */
+    void awaitCloses(int count) throws InterruptedException {
+        assertTrue(closing.tryAcquire(count, 10, TimeUnit.SECONDS), "nobody closes the file");
+    }
+
+    /** How many more are closing it than were waited for. */
+    int closes() {
+        return closing.availablePermits();
     }
 
     /** Lets every close(2) return. */
@@ -80,9 +96,7 @@ final class StuckMount implements AutoCloseable {
     @Override
     public void close() {
         release();
-        if (opened != null) {
-            opened.close();
-        }
+        opened.forEach(Fd::close);
         point.detach(mount);
         channel.close();
         mount.close();

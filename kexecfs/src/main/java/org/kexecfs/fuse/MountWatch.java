@@ -1,0 +1,92 @@
+package org.kexecfs.fuse;
+
+import java.time.Duration;
+import java.util.HashSet;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.kexecfs.mount.MountViews;
+import org.kexecfs.posix.Epoll;
+
+/**
+ * Says when a filesystem is mounted nowhere any more: one watch of the mount table for all mounts of this process.
+ *
+ * <p>The kernel tells when our own mount namespace changes, and not what. So the table is read then, but not more often than
+ * every {@link #STEP}, however many mounts come and go. Other namespaces tell nothing: while a filesystem is in one of those
+ * only, they are looked through once a second.
+ */
+final class MountWatch {
+    private static final Duration STEP = Duration.ofMillis(20);
+    private static final Duration SECOND = Duration.ofSeconds(1);
+
+    private static final MountWatch OF_THIS_PROCESS = new MountWatch();
+
+    private final Workers workers = Workers.ofThisProcess();
+    private final Map<Long, Runnable> waiting = new ConcurrentHashMap<>();
+    private final AtomicBoolean due = new AtomicBoolean();
+    private final AtomicBoolean dueElsewhere = new AtomicBoolean();
+    private final Workers.Watch table = workers.watch(MountViews.openOwn(), Epoll.PRI, this::lookSoon);
+
+    private MountWatch() {
+        table.arm();
+    }
+
+    static MountWatch ofThisProcess() {
+        return OF_THIS_PROCESS;
+    }
+
+    /**
+     * Does something, once, when a filesystem is mounted nowhere; soon, if it is not mounted now.
+     *
+     * @param device the filesystem's number, as in {@link org.kexecfs.posix.FileId}
+     */
+    void whenNowhere(long device, Runnable what) {
+        waiting.put(device, what);
+        lookSoon();
+    }
+
+    /** What {@link #whenNowhere} was told is not to be done any more; it may be under way. */
+    void forget(long device, Runnable what) {
+        waiting.remove(device, what);
+    }
+
+    private void lookSoon() {
+        if (due.compareAndSet(false, true)) {
+            workers.later(STEP, this::look);
+        }
+    }
+
+    private void look() {
+        due.set(false);
+        // First, so that no change is missed.
+        table.arm();
+        Set<Long> gone = goneFrom(MountViews.devicesHere());
+        if (gone.isEmpty()) {
+            return;
+        }
+        Set<Long> elsewhere = MountViews.devicesAnywhere();
+        gone.stream().filter(device -> !elsewhere.contains(device)).forEach(this::tell);
+        if (gone.stream().anyMatch(waiting::containsKey) && dueElsewhere.compareAndSet(false, true)) {
+            workers.later(SECOND, this::lookElsewhere);
+        }
+    }
+
+    private void lookElsewhere() {
+        dueElsewhere.set(false);
+        look();
+    }
+
+    private Set<Long> goneFrom(Set<Long> mounted) {
+        Set<Long> gone = new HashSet<>(waiting.keySet());
+        gone.removeAll(mounted);
+        return gone;
+    }
+
+    private void tell(long device) {
+        Runnable what = waiting.remove(device);
+        if (what != null) {
+            workers.execute(what);
+        }
+    }
+}
