@@ -1,6 +1,7 @@
 package org.kexecfs.containers;
 
 import java.net.URI;
+import java.util.Optional;
 import org.testcontainers.DockerClientFactory;
 import org.testcontainers.dockerclient.DockerClientProviderStrategy;
 import org.testcontainers.dockerclient.TransportConfig;
@@ -13,6 +14,11 @@ public final class EngineStrategy extends DockerClientProviderStrategy {
         engine = found;
         // docker-java's own default is newer than the engine of Debian 12, and too old for some later one.
         System.setProperty("api.version", found.apiVersion());
+    }
+
+    /** Where the engine listens, if there is one by now. */
+    static Optional<URI> address() {
+        return Optional.ofNullable(engine).map(found -> URI.create("unix://" + found.socket()));
     }
 
     /**
@@ -40,9 +46,7 @@ public final class EngineStrategy extends DockerClientProviderStrategy {
 
     @Override
     public TransportConfig getTransportConfig() {
-        return TransportConfig.builder()
-                .dockerHost(URI.create("unix://" + engine.socket()))
-                .build();
+        return TransportConfig.builder().dockerHost(address().orElseThrow()).build();
     }
 
     /** Testcontainers would run an image from a registry to find out. */

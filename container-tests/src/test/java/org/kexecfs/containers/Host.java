@@ -7,7 +7,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.SequencedMap;
 
 /**
@@ -64,17 +63,13 @@ final class Host implements AutoCloseable {
         return run(command).succeed();
     }
 
-    /** Runs a shell command, with the packaged commands on its PATH. */
+    /** Runs a shell command, with the packaged commands on its PATH, and the tests' engine as theirs. */
     Command run(String command) {
-        return run(Map.of(), command);
-    }
-
-    Command run(Map<String, String> environment, String command) {
         ProcessBuilder shell = new ProcessBuilder("bash", "-c", command)
                 .directory(scratch.directory().toFile());
         shell.environment().merge("PATH", IMAGE.resolve("bin").toString(), (path, ours) -> ours + ":" + path);
         shell.environment().put("KEXECFS_RUNTIME_DIRECTORY", path("run").toString());
-        shell.environment().putAll(environment);
+        EngineStrategy.address().ifPresent(address -> shell.environment().put("DOCKER_HOST", address.toString()));
         return Command.of(shell);
     }
 

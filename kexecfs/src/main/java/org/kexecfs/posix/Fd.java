@@ -31,10 +31,10 @@ public final class Fd implements AutoCloseable {
     public static final int O_TRUNC = 0x200;
     public static final int O_APPEND = 0x400;
     public static final int O_NONBLOCK = 0x800;
+    public static final int O_DIRECTORY = 0x10000;
     public static final int O_CLOEXEC = 0x80000;
+    public static final int O_PATH = 0x200000;
 
-    private static final int O_DIRECTORY = 0x10000;
-    private static final int O_PATH = 0x200000;
     private static final int F_SETFD = 2;
     private static final int F_GETFL = 3;
     private static final int F_OFD_SETLK = 37;

@@ -132,6 +132,12 @@ public interface Libc {
     @ssize_t
     long recvmsg(int socket, Pointer message, int flags);
 
+    int setns(int fd, int type);
+
+    int unshare(int flags);
+
+    long syscall(long number, int directory, String path, Pointer how, @size_t long size);
+
     int open_tree(int directory, String path, int flags);
 
     int mount_setattr(int directory, String path, int flags, Pointer attributes, @size_t long size);

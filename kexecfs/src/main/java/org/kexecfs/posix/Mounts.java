@@ -40,13 +40,28 @@ public final class Mounts {
      * @return the new mount's root: while it is open, or something uses it, it lives
      */
     public static Fd duplicate(Fd mount) {
+        return copy(mount, FsContext.MOUNT_ATTR_RDONLY);
+    }
+
+    /**
+     * A bind mount that is nowhere yet: another mount of the same filesystem, read-only if the first is, which takes part in no
+     * propagation.
+     *
+     * @param mount the root of a mount that is attached in our mount namespace
+     * @return the new mount's root: while it is open, and for as long as it is attached, it lives
+     */
+    public static Fd bind(Fd mount) {
+        return copy(mount, 0);
+    }
+
+    private static Fd copy(Fd mount, long cleared) {
         Fd duplicate = Fd.own(check(
                 () -> C.open_tree(mount.number(), "", OPEN_TREE_CLONE | Fd.O_CLOEXEC | AT_EMPTY_PATH),
                 () -> "open_tree"));
         try {
             // struct mount_attr: {u64 attr_set, attr_clr, propagation, userns_fd}
             Pointer attributes = Fd.allocate(SIZE_OF_MOUNT_ATTR);
-            attributes.putLong(8, FsContext.MOUNT_ATTR_RDONLY);
+            attributes.putLong(8, cleared);
             attributes.putLong(16, MS_PRIVATE);
             check(
                     () -> C.mount_setattr(duplicate.number(), "", AT_EMPTY_PATH, attributes, SIZE_OF_MOUNT_ATTR),

@@ -68,6 +68,16 @@ public final class Pidfd implements AutoCloseable {
         }
     }
 
+    /**
+     * Takes the calling thread into namespaces of the process (setns(2)).
+     *
+     * @param kinds CLONE_NEW* bits
+     * @throws ErrnoException EPERM without CAP_SYS_ADMIN there; ESRCH if it has ended
+     */
+    void enter(int kinds) {
+        check(() -> C.setns(fd.number(), kinds), () -> "setns(process " + pid + ")");
+    }
+
     @Override
     public void close() {
         fd.close();
