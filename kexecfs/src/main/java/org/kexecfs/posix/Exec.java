@@ -112,14 +112,14 @@ public final class Exec {
     }
 
     /** The signals that were blocked when this process was started: a sigset_t. */
-    private static Pointer initialMask() {
+    static Pointer initialMask() {
         Pointer mask = Fd.allocate(SIZE_OF_SIGSET);
         mask.putLong(0, ProcessStatus.blockedSignals(C.getpid()));
         return mask;
     }
 
     /** The files of the JVM, its jars and modules, stay behind. */
-    private static void closeOwnOnExec() {
+    static void closeOwnOnExec() {
         Path runtime = Path.of(System.getProperty("java.home"));
         Path jars = Path.of(System.getProperty("java.class.path").split(":")[0]).toAbsolutePath();
         for (int number : descriptors()) {
@@ -135,7 +135,8 @@ public final class Exec {
         }
     }
 
-    private static List<Integer> descriptors() {
+    /** Those of this process; one that was open for this list only may be among them. */
+    static List<Integer> descriptors() {
         List<Integer> numbers = new ArrayList<>();
         try (DirectoryStream<Path> all = Files.newDirectoryStream(DESCRIPTORS)) {
             all.forEach(path -> numbers.add(Integer.valueOf(path.getFileName().toString())));
@@ -146,7 +147,7 @@ public final class Exec {
     }
 
     /** A char *[] in one piece of memory: the pointers, the NULL that ends them, the strings. */
-    private static Pointer vector(List<String> strings) {
+    static Pointer vector(List<String> strings) {
         int table = 8 * (strings.size() + 1);
         Pointer vector = Fd.allocate(
                 table + strings.stream().mapToInt(s -> s.length() + 1).sum());

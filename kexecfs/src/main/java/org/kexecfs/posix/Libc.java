@@ -158,6 +158,36 @@ public interface Libc {
 
     int isatty(int fd);
 
+    int posix_spawnp(Pointer pid, Pointer file, Pointer actions, Pointer attributes, Pointer argv, Pointer envp);
+
+    int posix_spawn_file_actions_init(Pointer actions);
+
+    int posix_spawn_file_actions_adddup2(Pointer actions, int from, int to);
+
+    int posix_spawn_file_actions_addclose(Pointer actions, int fd);
+
+    int posix_spawn_file_actions_addclosefrom_np(Pointer actions, int from);
+
+    int posix_spawn_file_actions_destroy(Pointer actions);
+
+    int posix_spawnattr_init(Pointer attributes);
+
+    int posix_spawnattr_setsigdefault(Pointer attributes, Pointer signals);
+
+    int posix_spawnattr_setsigmask(Pointer attributes, Pointer signals);
+
+    int posix_spawnattr_setflags(Pointer attributes, short flags);
+
+    int posix_spawnattr_destroy(Pointer attributes);
+
+    int waitpid(int pid, Pointer status, int options);
+
+    int waitid(int type, int id, Pointer info, int options);
+
+    int kill(int pid, int signal);
+
+    int sigaction(int signal, Pointer action, Pointer old);
+
     int geteuid();
 
     int getegid();

@@ -18,32 +18,46 @@ public final class ResourceLimits {
     private ResourceLimits() {}
 
     /**
+     * How many files a process may have open.
+     *
+     * @param soft the limit that holds
+     * @param hard how far it may be raised without CAP_SYS_RESOURCE
+     */
+    public record OpenFiles(long soft, long hard) {
+        /** Ours now. */
+        public static OpenFiles current() {
+            Pointer limit = Fd.allocate(SIZE_OF_RLIMIT);
+            check(() -> C.prlimit(0, RLIMIT_NOFILE, null, limit), () -> "getrlimit(RLIMIT_NOFILE)");
+            return new OpenFiles(limit.getLong(0), limit.getLong(8));
+        }
+
+        /** Makes this ours, and that of the programs that are started then. What is open stays open. */
+        public void set() {
+            Pointer limit = Fd.allocate(SIZE_OF_RLIMIT);
+            limit.putLong(0, soft);
+            limit.putLong(8, hard);
+            check(() -> C.prlimit(0, RLIMIT_NOFILE, limit, null), () -> "setrlimit(RLIMIT_NOFILE, " + soft + ")");
+        }
+    }
+
+    /**
      * Lets this process have as many open files as it may: the kernel's limit with CAP_SYS_RESOURCE, else its own hard limit.
      *
      * @return how many those are
      */
     public static long raiseOpenFiles() {
-        Pointer limit = Fd.allocate(SIZE_OF_RLIMIT);
-        check(() -> C.prlimit(0, RLIMIT_NOFILE, null, limit), () -> "getrlimit(RLIMIT_NOFILE)");
-        long hard = limit.getLong(8);
+        long hard = OpenFiles.current().hard();
         long most = mostOpenFiles(hard);
         try {
-            set(most);
+            new OpenFiles(most, most).set();
             return most;
         } catch (ErrnoException e) {
             if (!e.is(Errno.EPERM)) {
                 throw e;
             }
-            set(hard);
+            new OpenFiles(hard, hard).set();
             return hard;
         }
-    }
-
-    private static void set(long openFiles) {
-        Pointer limit = Fd.allocate(SIZE_OF_RLIMIT);
-        limit.putLong(0, openFiles);
-        limit.putLong(8, openFiles);
-        check(() -> C.prlimit(0, RLIMIT_NOFILE, limit, null), () -> "setrlimit(RLIMIT_NOFILE, " + openFiles + ")");
     }
 
     private static long mostOpenFiles(long otherwise) {

@@ -1,6 +1,5 @@
 package org.kexecfs.tool;
 
-import java.util.ArrayList;
 import java.util.List;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Exec;
@@ -14,11 +13,6 @@ import picocli.CommandLine.Parameters;
  */
 abstract class DescriptorCommand implements Runnable {
     private static final String PLACE = "{}";
-
-    /** What bin/kexecfs changed in the environment; it tells the values before as properties of these names. */
-    private static final String BEFORE = "kexecfs.before.";
-
-    private static final List<String> CHANGED = List.of("LC_ALL", "MALLOC_ARENA_MAX");
 
     @Option(
             names = "--fd",
@@ -68,7 +62,7 @@ abstract class DescriptorCommand implements Runnable {
         LuoSession.requireOther(number);
         Fd file = file();
         try {
-            Exec.become(arguments(), environment(), file, number);
+            Exec.become(arguments(), OuterEnvironment.with(variables()), file, number);
         } catch (ErrnoException e) {
             throw new ToolException(Exit.of(e.errno()), "cannot run " + words.getFirst() + ": " + e.getMessage(), e);
         }
@@ -90,22 +84,5 @@ abstract class DescriptorCommand implements Runnable {
     /** An argument of COMMAND, with the descriptor's path where it is wanted. */
     String filled(String argument) {
         return argument.replace(PLACE, "/proc/self/fd/" + number);
-    }
-
-    private List<String> environment() {
-        List<String> environment = new ArrayList<>(Exec.ownEnvironment());
-        for (String name : CHANGED) {
-            environment.removeIf(e -> e.startsWith(name + "="));
-            String before = System.getProperty(BEFORE + name);
-            if (before != null) {
-                environment.add(name + "=" + before);
-            }
-        }
-        for (String variable : variables()) {
-            String name = variable.substring(0, variable.indexOf('=') + 1);
-            environment.removeIf(e -> e.startsWith(name));
-            environment.add(variable);
-        }
-        return environment;
     }
 }

@@ -4,9 +4,12 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.stream.Stream;
 import org.kexecfs.daemon.Answer;
 import org.kexecfs.daemon.Request;
 import org.kexecfs.fuse.KexecFsMount;
+import org.kexecfs.fuse.PrivateMount;
 import org.kexecfs.mount.MountOptions;
 import org.kexecfs.posix.ErrnoException;
 import picocli.CommandLine.Command;
@@ -16,11 +19,19 @@ import picocli.CommandLine.Parameters;
 /** {@code kexecfs mount}: has a session mounted by the daemon, or mounts it and serves it until it is unmounted. */
 @Command(
         name = "mount",
+        customSynopsis = {
+            "kexecfs mount [-f [--ready-fd N]] [-o OPTIONS] SESSION DIR",
+            "       kexecfs mount --private [-o OPTIONS] SESSION -- COMMAND [ARG...]"
+        },
         description = {
             "Mounts a session on a directory, and returns when it is mounted: kexecfsd serves it, which is started if it"
                     + " does not run.",
             "What the kernel before handed over under that name is there again, and the state is 'updated'; otherwise"
-                    + " the session is new and empty, and the state is 'normal'.%n"
+                    + " the session is new and empty, and the state is 'normal'.",
+            "With --private the mount is on no directory and in no mount table. COMMAND is run with it as an open directory,"
+                    + " whose number is in KEXECFS_FD; {} in an ARG becomes its path, /proc/self/fd/NUMBER. The session"
+                    + " ends by itself with the last descriptor of the mount. The exit code is COMMAND's, or 128 more"
+                    + " than the number of the signal that ended it.%n"
         },
         footerHeading = "%nOptions of the filesystem (-o):%n",
         footer = {
@@ -37,8 +48,9 @@ import picocli.CommandLine.Parameters;
             "  kexecfs mount -o size=1g,mode=0750,gid=33 web /run/kexecfs/web",
             "  kexecfs mount -o emulate=/tmp/luo try /mnt      on any kernel",
             "  mount -t kexecfs web /run/kexecfs/web           the same, once installed",
+            "  kexecfs mount --private web -- tar -xf web.tar -C {}/",
         })
-final class MountCommand implements Runnable {
+final class MountCommand implements Callable<Integer> {
     @Option(
             names = "-f",
             description =
@@ -55,48 +67,96 @@ final class MountCommand implements Runnable {
     @Parameters(index = "0", paramLabel = "SESSION", description = "The session's name.")
     private String session;
 
-    @Parameters(index = "1", paramLabel = "DIR", description = "The directory to mount it on.")
-    private Path directory;
+    @Option(
+            names = "--private",
+            description = "On no directory: for COMMAND, and for whomever it hands the mount to. Also -o private.")
+    private boolean nowhere;
+
+    @Parameters(
+            index = "1..*",
+            arity = "1..*",
+            paramLabel = "DIR | COMMAND",
+            description = "The directory to mount it on; or what to run, after --.")
+    private List<String> directoryOrCommand;
 
     @Override
-    public void run() {
+    public Integer call() throws InterruptedException {
+        boolean option =
+                options.stream().flatMap(text -> Stream.of(text.split(","))).anyMatch("private"::equals);
+        if (nowhere || option) {
+            if (foreground || readyFd != null) {
+                throw new ToolException(Exit.USAGE, "-f and --ready-fd are for a mount on a directory");
+            }
+            return runPrivately();
+        }
+        if (directoryOrCommand.size() > 1) {
+            throw new ToolException(Exit.USAGE, "one argument too many: " + directoryOrCommand.get(1));
+        }
+        mount(Path.of(directoryOrCommand.getFirst()));
+        return Exit.OK;
+    }
+
+    private int runPrivately() throws InterruptedException {
+        // Before anything is opened. And what a server tells of itself would come between what the command says.
+        PrivateCommand command = new PrivateCommand(CommandSetting.found(directoryOrCommand));
+        System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", "warn");
+        try (PrivateMount mount = privateMount()) {
+            return command.run(mount);
+        }
+    }
+
+    private PrivateMount privateMount() {
+        try {
+            return PrivateMount.mount(session, parsed());
+        } catch (ErrnoException e) {
+            throw new ToolException(Exit.of(e.errno()), "cannot mount " + session + " privately: " + e.getMessage(), e);
+        }
+    }
+
+    private void mount(Path directory) throws InterruptedException {
         if (foreground) {
-            serve();
+            serve(directory);
         } else if (readyFd == null) {
-            ask();
+            ask(directory);
         } else {
             throw new ToolException(Exit.USAGE, "--ready-fd is for a server: give -f, too");
         }
     }
 
-    private void ask() {
+    private void ask(Path directory) {
         Request request = new Request.Mount(
-                session, directory.toAbsolutePath(), Path.of("").toAbsolutePath(), String.join(",", options));
+                session, directory.toAbsolutePath(), Path.of("").toAbsolutePath(), joined());
         if (Kexecfsd.askStarting(request) instanceof Answer.Failed failed) {
             throw new ToolException(
                     Exit.of(failed.errno()), "cannot mount " + session + " on " + directory + ": " + failed.message());
         }
     }
 
-    private void serve() {
+    private void serve(Path directory) throws InterruptedException {
         ReadyFd ready = new ReadyFd(Optional.ofNullable(readyFd));
-        try (KexecFsMount mount = mount(ready)) {
+        try (KexecFsMount mount = mount(directory, ready)) {
             // The session must have ended when the process does: LUO drops what nobody holds.
             Runtime.getRuntime().addShutdownHook(new Thread(mount::close, "unmount"));
             ready.serving();
             mount.awaitUnmounted();
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
         }
     }
 
-    private KexecFsMount mount(ReadyFd ready) {
+    private KexecFsMount mount(Path directory, ReadyFd ready) {
         try {
-            return KexecFsMount.mount(session, directory, MountOptions.parse(String.join(",", options)));
+            return KexecFsMount.mount(session, directory, parsed());
         } catch (ErrnoException e) {
             ready.failed(Exit.of(e.errno()));
             throw new ToolException(
                     Exit.of(e.errno()), "cannot mount " + session + " on " + directory + ": " + e.getMessage(), e);
         }
+    }
+
+    private MountOptions parsed() {
+        return MountOptions.parse(joined());
+    }
+
+    private String joined() {
+        return String.join(",", options);
     }
 }

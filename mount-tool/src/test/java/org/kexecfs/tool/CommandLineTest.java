@@ -26,6 +26,8 @@ class CommandLineTest {
                 "mount --ready-fd 3 web /mnt",
                 "daemon --idle x",
                 "daemon more",
+                "mount --private web",
+                "mount --private web --",
                 "umount",
                 "umount a b",
                 "bind",

@@ -175,6 +175,8 @@ class CycleIT {
                 () -> assertEquals(1, image.run("mount.kexecfs web mnt -q").exit()),
                 () -> assertEquals(1, image.run("mount.kexecfs we/b mnt").exit()),
                 () -> assertEquals(
+                        1, image.run("mount.kexecfs web mnt -o private").exit()),
+                () -> assertEquals(
                         32, image.run("mount.kexecfs web none -o emulate=luo").exit()),
                 () -> assertEquals(32, image.run("mount.kexecfs web mnt -o fly").exit()),
                 () -> assertEquals(
