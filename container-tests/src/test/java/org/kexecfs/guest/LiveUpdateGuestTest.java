@@ -61,6 +61,11 @@ class LiveUpdateGuestTest {
     }
 
     @TestFactory
+    Stream<DynamicTest> whatWasLinkedAndClosedSurvivesAKexecAtAnyMoment() {
+        return GuestReport.of(guest.run("link"));
+    }
+
+    @TestFactory
     Stream<DynamicTest> allThatAnEntryIsSurvivesTwoKexecs() {
         return GuestReport.of(guest.run("attributes"));
     }

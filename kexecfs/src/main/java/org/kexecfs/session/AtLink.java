@@ -88,10 +88,10 @@ final class AtLink implements Preserved {
     @Override
     public void replaceManifest(Fd memfd) {
         if (manifest != null) {
-            LiveUpdateSession fresh = preserved(manifestParts(name)[free], memfd, MANIFEST);
-            manifest.close();
-            manifest = fresh;
+            LiveUpdateSession old = manifest;
+            manifest = preserved(manifestParts(name)[free], memfd, MANIFEST);
             free = 1 - free;
+            old.close();
         }
     }
 

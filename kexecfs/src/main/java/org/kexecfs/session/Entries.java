@@ -600,26 +600,36 @@ final class Entries implements AutoCloseable {
         changes.forEach(tree::apply);
     }
 
-    /** @param size what must be recorded next, if LUO has the manifest and its size stands still */
+    /**
+     * Makes the manifest shorter.
+     *
+     * @param size what must be recorded next, if LUO has the manifest and its size stands still; else 0
+     */
     private void compact(long size) {
-        Manifest fresh = null;
         try {
-            fresh = manifest.compacted(tree.snapshot());
-            if (size > 0) {
-                reserveRoom(fresh, size);
-            }
-            preserved.replaceManifest(fresh.memfd());
-            manifest.close();
-            manifest = fresh;
+            Manifest old = manifest;
+            manifest = shorter(size);
+            old.close();
         } catch (ErrnoException e) {
-            if (fresh != null) {
-                fresh.close();
-            }
             if (size > 0 && manifest.room() < size) {
                 throw e;
             }
             // The longer log will do until the next time.
             log.warn("the manifest could not be made shorter: {}", e.getMessage());
+        }
+    }
+
+    private Manifest shorter(long size) {
+        Manifest fresh = manifest.compacted(tree.snapshot());
+        try {
+            if (size > 0) {
+                reserveRoom(fresh, size);
+            }
+            preserved.replaceManifest(fresh.memfd());
+            return fresh;
+        } catch (RuntimeException e) {
+            fresh.close();
+            throw e;
         }
     }
 

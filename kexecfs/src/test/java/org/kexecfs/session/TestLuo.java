@@ -190,8 +190,12 @@ final class TestLuo implements LiveUpdate {
 
         @Override
         public void close() {
-            open.remove(this);
-            session.close();
+            try {
+                atEachStep.run();
+            } finally {
+                open.remove(this);
+                session.close();
+            }
             atEachStep.run();
         }
     }
