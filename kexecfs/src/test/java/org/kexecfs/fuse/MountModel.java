@@ -64,6 +64,11 @@ final class MountModel {
         private int uid;
         private int gid;
         private String status = "linked";
+
+        /** With preserve=link: LUO has it now, and has had it. */
+        private boolean held;
+
+        private boolean wasHeld;
         private long directoryModified = UNKNOWN;
         private final Map<String, String> xattrs = new TreeMap<>();
 
@@ -92,13 +97,16 @@ final class MountModel {
     }
 
     private final boolean passthrough;
+    private final boolean each;
     private final Map<String, Thing> names = new TreeMap<>();
     private final Handle[] handles = new Handle[HANDLES];
     private final Content[] memfds = new Content[MEMFDS];
     private State state = State.NORMAL;
 
-    MountModel(boolean passthrough) {
+    /** @param each preserve=link: LUO has each file at all times, but while its size may change */
+    MountModel(boolean passthrough, boolean each) {
         this.passthrough = passthrough;
+        this.each = each;
         for (int i = 0; i < MEMFDS; i++) {
             memfds[i] = new Content();
         }
@@ -173,6 +181,24 @@ final class MountModel {
         };
     }
 
+    // ---- what LUO has
+
+    private boolean takesFiles() {
+        return each && (state == State.NORMAL || state == State.PREPARED);
+    }
+
+    /** LUO has the file when the call returns. */
+    private void hold(Thing thing) {
+        if (takesFiles() && names.containsValue(thing) && !thing.isLost()) {
+            if (!thing.held) {
+                thing.content.frozenSize = thing.content.bytes.length;
+            }
+            thing.held = true;
+            thing.wasHeld = true;
+            thing.content.frozenModified = thing.content.modified;
+        }
+    }
+
     // ---- names
 
     private void touchParent(String path) {
@@ -241,6 +267,7 @@ final class MountModel {
                 .or(() -> reserved(to))
                 .orElseGet(() -> {
                     names.put(to, names.get(from));
+                    hold(names.get(to));
                     touchParent(to);
                     return OK;
                 });
@@ -258,6 +285,7 @@ final class MountModel {
             } else {
                 add(path, new Thing(false, memfds[memfd], 0600));
             }
+            hold(names.get(path));
             return OK;
         });
     }
@@ -346,6 +374,9 @@ final class MountModel {
                 thing.directoryModified = modified;
             } else {
                 thing.content.modified = modified;
+                if (each) {
+                    thing.content.frozenModified = modified;
+                }
             }
             return OK;
         });
@@ -387,12 +418,13 @@ final class MountModel {
 
     /** open(2) as the open file number {@code handle}, which is closed first if there is one. */
     String open(int handle, String path, int flags) {
-        handles[handle] = null;
+        close(handle);
         Optional<String> wrong = way(path);
         if (wrong.isPresent()) {
             return wrong.get();
         }
         Thing thing = names.get(path);
+        boolean isNew = thing == null;
         boolean creates = (flags & Fd.O_CREAT) != 0;
         boolean writes = (flags & Fd.O_ACCMODE) != Fd.O_RDONLY;
         if (thing == null) {
@@ -409,20 +441,27 @@ final class MountModel {
             return no(Errno.EIO);
         }
         thing.claim();
-        if ((flags & Fd.O_TRUNC) != 0) {
+        if ((flags & Fd.O_TRUNC) != 0 && !isNew) {
             String truncated = resize(thing, 0);
             if (!truncated.equals(OK)) {
                 return truncated;
             }
         }
-        handles[handle] = new Handle(thing, flags, passthrough && resizes().isEmpty());
+        boolean passes = passthrough && resizes().isEmpty() && !(each && writes);
+        handles[handle] = new Handle(thing, flags, passes);
         return OK;
     }
 
     String close(int handle) {
-        String closed = handles[handle] == null ? no(Errno.EBADF) : OK;
+        Handle open = handles[handle];
+        if (open == null) {
+            return no(Errno.EBADF);
+        }
+        if (open.writes()) {
+            hold(open.thing);
+        }
         handles[handle] = null;
-        return closed;
+        return OK;
     }
 
     private String resize(Thing thing, long size) {
@@ -433,6 +472,10 @@ final class MountModel {
             }
         }
         thing.content.resize(size);
+        if (each && resizes().isEmpty()) {
+            thing.held = false;
+            hold(thing);
+        }
         return OK;
     }
 
@@ -468,6 +511,9 @@ final class MountModel {
                 return refused.get();
             }
         }
+        if (at + bytes.length > content.bytes.length) {
+            open.thing.held = false;
+        }
         content.put(at, bytes);
         return Integer.toString(bytes.length);
     }
@@ -499,6 +545,15 @@ final class MountModel {
                 return refused.get();
             }
         }
+        String said = allocate(content, mode, offset, length);
+        if (each && resizes().isEmpty()) {
+            open.thing.held = false;
+            hold(open.thing);
+        }
+        return said;
+    }
+
+    private static String allocate(Content content, int mode, long offset, long length) {
         if ((mode & Calls.FALLOC_FL_ZERO_RANGE) != 0) {
             return no(Errno.EOPNOTSUPP); // tmpfs
         }
@@ -545,11 +600,15 @@ final class MountModel {
                 if (requiresWhatIsNotThere()) {
                     yield no(Errno.ENOENT);
                 }
-                contents().forEach(content -> {
-                    content.frozenSize = content.bytes.length;
-                    content.frozenModified = content.modified;
-                });
                 state = State.PREPARED;
+                if (each) {
+                    files().forEach(this::hold);
+                } else {
+                    contents().forEach(content -> {
+                        content.frozenSize = content.bytes.length;
+                        content.frozenModified = content.modified;
+                    });
+                }
                 yield OK;
             }
             case PREPARED -> OK;
@@ -596,6 +655,7 @@ final class MountModel {
                 .toList());
         names.values().forEach(thing -> thing.status = "linked");
         state = State.NORMAL;
+        files().forEach(this::hold);
         return OK;
     }
 
@@ -636,27 +696,35 @@ final class MountModel {
      * @param loss what is lost on the way of what {@code path} leads to, or of the session
      */
     String kexec(Loss loss, String path) {
-        boolean outgrown = contents().anyMatch(content -> content.bytes.length != content.frozenSize);
-        if (state == State.PREPARED && outgrown) {
+        boolean carried = each ? takesFiles() : state == State.PREPARED;
+        boolean outgrown = files().filter(thing -> thing.held || !each)
+                .anyMatch(thing -> thing.content.bytes.length != thing.content.frozenSize);
+        if (carried && outgrown) {
             return no(Errno.EPERM);
         }
-        boolean carried = state == State.PREPARED;
         boolean files = files().findAny().isPresent();
         Arrays.fill(handles, null);
         if (!carried || loss == Loss.MANIFEST) {
             names.clear();
-            state = carried && files ? State.FAILED : State.NORMAL;
+            // Where each file is in a session of its own, the one of the mount's name is empty without the manifest.
+            state = carried && files && !each ? State.FAILED : State.NORMAL;
             return OK;
         }
         state = State.UPDATED;
+        names.values().removeIf(thing -> each && !thing.directory && !thing.wasHeld);
         files().forEach(thing -> {
             Content restored = thing.content.copy();
             restored.modified = thing.content.frozenModified;
             thing.content = restored;
             thing.status = "restored";
+            if (each && !thing.held) {
+                thing.status = "missing";
+                thing.content.bytes = new byte[0];
+            }
+            thing.held = false;
         });
         Thing lost = names.get(path);
-        if (loss != Loss.NOTHING && lost != null && !lost.directory) {
+        if (loss != Loss.NOTHING && lost != null && !lost.directory && !lost.isLost()) {
             lost.status = loss == Loss.RECORD ? "missing" : "error EIO";
             lost.content.bytes = new byte[0];
             state = State.FAILED;
@@ -703,7 +771,8 @@ final class MountModel {
         }
         Map<String, String> xattrs = new LinkedHashMap<>(thing.xattrs);
         if (!thing.directory) {
-            xattrs.put("user.kexecfs.status", state == State.PREPARED ? "preserved" : thing.status);
+            boolean preserved = each ? thing.held : state == State.PREPARED;
+            xattrs.put("user.kexecfs.status", preserved ? "preserved" : thing.status);
         }
         return line(
                 thing.directory,

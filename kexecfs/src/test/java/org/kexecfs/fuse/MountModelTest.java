@@ -96,11 +96,14 @@ class MountModelTest {
 
     /** The real thing: a mount, files that are open in it, and memfds that are linked into it. */
     private static final class World implements AutoCloseable {
-        private final Mounted mounted = Mounted.with(OPTIONS);
+        private final String options;
+        private final Mounted mounted;
         private final int[] handles = new int[MountModel.HANDLES];
         private final List<Fd> memfds = new ArrayList<>();
 
-        private World() {
+        private World(String options) {
+            this.options = options;
+            mounted = Mounted.with(options);
             Arrays.fill(handles, -1);
             for (int i = 0; i < MountModel.MEMFDS; i++) {
                 memfds.add(mounted.memfd(""));
@@ -169,7 +172,7 @@ class MountModelTest {
             for (int i = 0; i < handles.length; i++) {
                 close(i);
             }
-            mounted.remount(OPTIONS);
+            mounted.remount(options);
             return "0";
         }
 
@@ -183,14 +186,24 @@ class MountModelTest {
         }
 
         private void lose(MountModel.Loss loss, String token) {
-            Path session = mounted.emulation().resolve("current/incoming").resolve(Mounted.SESSION);
             String part = loss == MountModel.Loss.BYTES ? "contents" : "files";
             if (loss != MountModel.Loss.NOTHING && token.matches("[0-9]+")) {
-                try {
-                    Files.deleteIfExists(session.resolve(part).resolve(token));
-                } catch (IOException e) {
-                    throw new UncheckedIOException(e);
+                // In whichever session it is; tokens are the same in all.
+                for (Path session : sessions()) {
+                    try {
+                        Files.deleteIfExists(session.resolve(part).resolve(token));
+                    } catch (IOException e) {
+                        throw new UncheckedIOException(e);
+                    }
                 }
+            }
+        }
+
+        private List<Path> sessions() {
+            try (Stream<Path> incoming = Files.list(mounted.emulation().resolve("current/incoming"))) {
+                return incoming.toList();
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
             }
         }
 
@@ -599,9 +612,14 @@ class MountModelTest {
 
     /** A mount and its model, side by side. */
     private static final class Pair implements AutoCloseable {
-        private final World world = new World();
-        private final MountModel model = new MountModel(world.passthrough());
+        private final World world;
+        private final MountModel model;
         private int steps;
+
+        private Pair(String options) {
+            world = new World(options);
+            model = new MountModel(world.passthrough(), options.contains("preserve=link"));
+        }
 
         /** Takes a step; returns what is different after it. */
         private Optional<String> take(Step step, Coverage coverage) {
@@ -651,24 +669,33 @@ class MountModelTest {
 
     @Test
     void aMountIsItsModel() {
+        compare(OPTIONS, OPERATIONS, LONGEST);
+    }
+
+    @Test
+    void aMountThatPreservesAtLinkIsItsModel() {
+        compare(OPTIONS + ",preserve=link", OPERATIONS / 3, LONGEST);
+    }
+
+    private static void compare(String options, int operations, int longest) {
         String given = System.getProperty("kexecfs.model.seed", Long.toString(BUILD_SEED));
         long seed = given.equals("random") ? new Random().nextLong() : Long.parseLong(given);
         System.out.println("MountModelTest: -Dkexecfs.model.seed=" + seed);
         Random random = new Random(seed);
         Coverage coverage = new Coverage();
         Instant start = Instant.now();
-        while (coverage.steps < OPERATIONS || !coverage.never().isEmpty() && coverage.steps < LONGEST) {
-            episode(random, coverage, seed);
+        while (coverage.steps < operations || !coverage.never().isEmpty() && coverage.steps < longest) {
+            episode(options, random, coverage, seed);
         }
         coverage.report();
         System.out.println("  in " + Duration.between(start, Instant.now()).toSeconds() + " s");
         assertEquals(List.of(), coverage.never(), "what was never tried");
     }
 
-    private static void episode(Random random, Coverage coverage, long seed) {
+    private static void episode(String options, Random random, Coverage coverage, long seed) {
         List<Step> taken = new ArrayList<>();
         Optional<String> different = Optional.empty();
-        try (Pair pair = new Pair()) {
+        try (Pair pair = new Pair(options)) {
             while (taken.size() < EPISODE && different.isEmpty()) {
                 Step step = next(random, pair.model.state());
                 taken.add(step);
@@ -677,15 +704,15 @@ class MountModelTest {
         }
         if (different.isPresent()) {
             System.out.println("MountModelTest: " + different.get());
-            List<Step> fewer = shrink(taken);
+            List<Step> fewer = shrink(options, taken);
             fail("seed " + seed + ", after " + taken.size() + " steps: " + different.get() + "\nshortened:\n  "
                     + String.join("\n  ", fewer.stream().map(Step::toString).toList()) + "\n"
-                    + run(fewer).orElse("which does not fail every time"));
+                    + run(options, fewer).orElse("which does not fail every time"));
         }
     }
 
     /** Takes steps away for as long as what is left still fails. */
-    private static List<Step> shrink(List<Step> failing) {
+    private static List<Step> shrink(String options, List<Step> failing) {
         Instant end = Instant.now().plus(PATIENCE_WITH_SHRINKING);
         List<Step> steps = failing;
         for (int chunk = steps.size() / 2; chunk > 0; chunk /= 2) {
@@ -694,7 +721,7 @@ class MountModelTest {
                     at -= chunk) {
                 List<Step> fewer = new ArrayList<>(steps);
                 fewer.subList(at, Math.min(at + chunk, fewer.size())).clear();
-                if (run(fewer).isPresent()) {
+                if (run(options, fewer).isPresent()) {
                     steps = fewer;
                 }
             }
@@ -702,9 +729,9 @@ class MountModelTest {
         return steps;
     }
 
-    private static Optional<String> run(List<Step> steps) {
+    private static Optional<String> run(String options, List<Step> steps) {
         Coverage uncounted = new Coverage();
-        try (Pair pair = new Pair()) {
+        try (Pair pair = new Pair(options)) {
             for (Step step : steps) {
                 Optional<String> different = pair.take(step, uncounted);
                 if (different.isPresent()) {
