@@ -129,9 +129,9 @@ status_is() { equal "$2" "$(entry get "$1" user.kexecfs.status)"; }
 
 figures() { # DIR KIND
     # Java is slow at first.
-    load time "$1/warm" 4K 100 >/run/check.out
-    for size in 4K 1M 64M; do
-        check "files of $size are changed, $2" load time "$1/time-$size" $size 40
+    load time "$1/warm" 4K 50 >/run/check.out
+    for size in 4K 64M; do
+        check "files of $size are changed, $2" load time "$1/time-$size" $size 20
         note "figure - $2, $size: $(tr '\n' ' ' </run/check.out)"
     done
 }
