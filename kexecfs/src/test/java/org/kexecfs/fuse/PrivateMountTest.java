@@ -253,11 +253,21 @@ class PrivateMountTest {
     @Test
     void itEndsWithItsRoot() throws InterruptedException {
         assertLastsUntilClosed(mount.root());
+    }
 
-        Awaitility.await()
-                .atMost(SOON)
-                .until(() -> Thread.getAllStackTraces().keySet().stream()
-                        .noneMatch(thread -> thread.getName().startsWith("fuse-")));
+    @Test
+    void manyThatEndLeaveNeitherDescriptorsNorThreads() throws InterruptedException {
+        assertLastsUntilClosed(mount.root()); // The first brings what all share.
+        long descriptors = Path.of("/proc/self/fd").toFile().list().length;
+        long threads = Path.of("/proc/self/task").toFile().list().length;
+        for (int i = 0; i < 20; i++) {
+            mount = mounted("");
+            write("a", "1");
+            mount.root().close();
+            assertTrue(endsWithin(SOON));
+        }
+        assertEquals(descriptors, Path.of("/proc/self/fd").toFile().list().length);
+        assertTrue(Path.of("/proc/self/task").toFile().list().length < threads + 10, "a thread is left by each");
     }
 
     @Test
