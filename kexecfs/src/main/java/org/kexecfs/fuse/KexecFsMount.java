@@ -71,4 +71,12 @@ public final class KexecFsMount implements AutoCloseable {
     public void close() {
         served.close();
     }
+
+    /**
+     * {@link #close}, and whoever has files open in the mount, or sees it elsewhere, has it no more: what a kexec does to it,
+     * for one that is emulated.
+     */
+    public void abort() {
+        served.abort();
+    }
 }

@@ -193,6 +193,18 @@ final class ServedMount implements AutoCloseable {
         if (!ended.isDone()) {
             place.detach(mount);
         }
+        awaitEndForAWhile();
+    }
+
+    /** {@link #close}, and whoever has files open in the mount has them no more, as if this process had been killed. */
+    void abort() {
+        if (!ended.isDone()) {
+            place.abort(mount);
+        }
+        awaitEndForAWhile();
+    }
+
+    private void awaitEndForAWhile() {
         try {
             ended.get(PATIENCE.toMillis(), TimeUnit.MILLISECONDS);
         } catch (TimeoutException e) {

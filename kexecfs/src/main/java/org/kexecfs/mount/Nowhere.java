@@ -22,4 +22,8 @@ public record Nowhere() implements Place {
     /** Nothing: it ends with the last descriptor of it, wherever that is. */
     @Override
     public void detach(FuseMount mount) {}
+
+    /** Nothing, as {@link #detach}. */
+    @Override
+    public void abort(FuseMount mount) {}
 }

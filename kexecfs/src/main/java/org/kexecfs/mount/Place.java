@@ -21,4 +21,7 @@ public sealed interface Place permits MountPoint, Nowhere {
 
     /** Takes the mount away again, if it is still where it was attached; its users finish what they do. */
     void detach(FuseMount mount);
+
+    /** {@link #detach}, and whoever uses the filesystem, from wherever, has it no more, where that can be done. */
+    void abort(FuseMount mount);
 }

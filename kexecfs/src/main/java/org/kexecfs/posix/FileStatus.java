@@ -60,6 +60,11 @@ public record FileStatus(
         return statx(AT_FDCWD, path, 0, "stat(" + path + ")");
     }
 
+    /** {@link #of(String)} of what is known of the file without asking a filesystem that others serve: that it is this one. */
+    public static FileStatus known(String path) {
+        return statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, "stat(" + path + ")");
+    }
+
     /**
      * stat of what a process has open as {@code fd}, without asking a filesystem that may be waiting for us.
      *

@@ -14,6 +14,7 @@ public final class Mounts {
     private static final int AT_EMPTY_PATH = 0x1000;
     private static final int SIZE_OF_MOUNT_ATTR = 32;
     private static final long MS_PRIVATE = 1 << 18;
+    private static final int MNT_FORCE = 1;
     private static final int MNT_DETACH = 2;
     private static final int UMOUNT_NOFOLLOW = 8;
 
@@ -85,6 +86,11 @@ public final class Mounts {
     /** {@link #unmount}, out of sight at once, ended with its last user (MNT_DETACH). */
     public static void detach(Path directory) {
         umount(directory, UMOUNT_NOFOLLOW | MNT_DETACH);
+    }
+
+    /** {@link #detach}, and the filesystem itself ends, as far as it can (MNT_FORCE): of FUSE, every request fails from then on. */
+    public static void abort(Path directory) {
+        umount(directory, UMOUNT_NOFOLLOW | MNT_FORCE | MNT_DETACH);
     }
 
     private static void umount(Path directory, int flags) {

@@ -1,7 +1,11 @@
 package org.kexecfs.daemon;
 
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import jnr.constants.platform.linux.Errno;
 import org.kexecfs.mount.RuntimeDirectory;
+import org.kexecfs.posix.ErrnoException;
 
 /**
  * Where a daemon is found: one to a runtime directory.
@@ -22,6 +26,19 @@ public record Address(Path directory) {
     /** Locked while it runs; says by which process. */
     Path lock() {
         return directory.resolve("kexecfsd.pid");
+    }
+
+    /**
+     * The process that it is, or was: only while it answers.
+     *
+     * @throws ErrnoException EIO if nobody ever was
+     */
+    public int process() {
+        try {
+            return Integer.parseInt(Files.readString(lock()).strip());
+        } catch (IOException | NumberFormatException e) {
+            throw new ErrnoException(Errno.EIO, lock() + " does not say which process kexecfsd is: " + e.getMessage());
+        }
     }
 
     /** Locked by a client while it starts it. */

@@ -55,6 +55,7 @@ final class Connection implements AutoCloseable {
         try {
             switch (asked.get()) {
                 case Request.Mount mount -> mounts.mount(mount);
+                case Request.Drop drop -> mounts.drop(drop.emulation());
                 case Request.AwaitEnd await -> awaitEnd(mounts, await.device());
             }
             send(new Answer.Done());

@@ -49,7 +49,8 @@ public final class Daemon implements AutoCloseable {
     private final DaemonLock lock;
     private final Fd listener;
     private final Fd wake = Fd.event();
-    private final ServedMounts mounts = new ServedMounts();
+    private final ServiceManager manager = new ServiceManager(System.getenv("NOTIFY_SOCKET"));
+    private final ServedMounts mounts = new ServedMounts(this::tellStatus);
     private final AtomicInteger connections = new AtomicInteger();
     private final ExecutorService threads =
             Executors.newCachedThreadPool(task -> new Thread(null, task, "kexecfsd-client", STACK_SIZE));
@@ -96,13 +97,15 @@ public final class Daemon implements AutoCloseable {
      */
     public void run(Duration idle) {
         log.info("kexecfsd listens on {}", address.socket());
+        manager.ready();
+        tellStatus();
         int patience = idle.isZero() ? Poll.FOREVER : (int) idle.toMillis();
         while (!stopping) {
             List<Fd> ready = Poll.await(
                     List.of(new Poll.Wanted(wake, Poll.POLLIN), new Poll.Wanted(listener, Poll.POLLIN)), patience);
             if (ready.contains(listener)) {
                 accept();
-            } else if (ready.isEmpty() && mounts.isEmpty() && connections.get() == 0) {
+            } else if (ready.isEmpty() && mounts.count() == 0 && connections.get() == 0) {
                 log.info("nothing is mounted, and nobody asks: kexecfsd ends");
                 return;
             }
@@ -136,18 +139,19 @@ public final class Daemon implements AutoCloseable {
         wake.signal();
     }
 
-    /** How many mounts there are. */
-    public int mounts() {
-        return mounts.count();
+    private void tellStatus() {
+        manager.status(mounts.count() + " mounts");
     }
 
     /** Takes no further client, waits for those that are being served, and ends all sessions. */
     @Override
     public void close() {
+        manager.stopping();
         remove(address);
         listener.close();
         threads.close();
         mounts.closeAll();
+        manager.close();
         lock.close();
         wake.close();
     }

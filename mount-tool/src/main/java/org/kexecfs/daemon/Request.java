@@ -43,6 +43,18 @@ public sealed interface Request {
         }
     }
 
+    /**
+     * Ends the mounts of an emulation as a kexec does: at once, whoever uses them.
+     *
+     * @param emulation its directory, absolute
+     */
+    record Drop(Path emulation) implements Request {
+        @Override
+        public byte[] encoded() {
+            return encode("drop", emulation.toString());
+        }
+    }
+
     /** The bytes to send. */
     byte[] encoded();
 
@@ -73,6 +85,9 @@ public sealed interface Request {
         }
         if (verb.equals("await") && fields.size() == 1) {
             return new AwaitEnd(device(fields.getFirst()));
+        }
+        if (verb.equals("drop") && fields.size() == 1) {
+            return new Drop(path(fields.getFirst()));
         }
         throw malformed();
     }

@@ -1,11 +1,14 @@
 package org.kexecfs.tool;
 
 import java.io.ByteArrayOutputStream;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.kexecfs.mount.MountTable.MountedSession;
 
 /**
  * {@code kexecfs.files}, read: a header, and a line an entry, with tabs between the columns.
@@ -14,6 +17,31 @@ import java.util.Map;
  * @param rows the cells as the file has them, names escaped
  */
 record FileList(List<String> columns, List<List<String>> rows) {
+    private static final String FILE = "kexecfs.files";
+
+    /**
+     * That of a mount.
+     *
+     * @throws ToolException if its server is gone
+     */
+    static FileList read(MountedSession mount) {
+        try {
+            return parse(Files.readString(mount.directory().resolve(FILE)));
+        } catch (IOException e) {
+            String why = SessionInfo.isDead(mount.directory())
+                    ? "the process that served it is gone; unmount it with 'kexecfs umount " + mount.directory() + "'"
+                    : e.getMessage();
+            throw new ToolException(Exit.FAILED, "cannot list " + mount.session() + ": " + why, e);
+        }
+    }
+
+    /** How many entries have a status. */
+    long count(String status) {
+        return objects().stream()
+                .filter(entry -> status.equals(entry.get("status")))
+                .count();
+    }
+
     /** Reads it. A column that this version does not know is kept. */
     static FileList parse(String text) {
         List<List<String>> lines =

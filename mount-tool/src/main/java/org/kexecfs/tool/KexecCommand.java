@@ -18,8 +18,8 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "kexec",
         description = {
-            "Does what a kexec does, to an emulation of LUO: what is prepared is handed over, the processes that serve its"
-                    + " mounts are killed, and their mounts are gone. Mount the sessions again to have their files back.",
+            "Does what a kexec does, to an emulation of LUO: what is prepared is handed over, and its mounts are gone:"
+                    + " kexecfsd drops them, other processes that serve them are killed. Mount the sessions again to have their files back.",
             "The machine itself goes on. A real kexec is kexec(8)'s: 'kexec -s -l ... && kexec -e'.%n"
         },
         footerHeading = "%nExample:%n",
@@ -42,8 +42,12 @@ final class KexecCommand implements Runnable {
         }
         List<MountedSession> before =
                 MountTable.read().stream().filter(KexecCommand::isLive).toList();
-        EmulatedLiveUpdate.Kexec done = new EmulatedLiveUpdate(directory.toAbsolutePath()).kexec();
-        done.holders().forEach(KexecCommand::kill);
+        Path emulation = directory.toAbsolutePath().normalize();
+        EmulatedLiveUpdate.Kexec done = new EmulatedLiveUpdate(emulation).kexec();
+        Optional<Integer> daemon = Kexecfsd.drop(emulation);
+        done.holders().stream()
+                .filter(holder -> !Optional.of(holder).equals(daemon))
+                .forEach(KexecCommand::kill);
         before.reversed().stream().filter(m -> !isLive(m)).forEach(m -> Mounts.detach(m.directory()));
         spec.commandLine()
                 .getOut()

@@ -32,6 +32,20 @@ final class Kexecfsd {
                 "kexecfsd ended without an answer; " + Address.ours().log() + " may say why");
     }
 
+    /**
+     * Has the daemon end the mounts of an emulation, as a kexec would.
+     *
+     * @return its process; empty if none runs
+     */
+    static Optional<Integer> drop(Path emulation) {
+        return connect().flatMap(running -> {
+            try (Client client = running) {
+                return client.ask(new Request.Drop(emulation))
+                        .map(answer -> Address.ours().process());
+            }
+        });
+    }
+
     /** A connection to the daemon, if one runs. */
     static Optional<Client> connect() {
         return Client.connect(Address.ours());

@@ -1,11 +1,7 @@
 package org.kexecfs.tool;
 
-import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.Locale;
-import org.kexecfs.mount.MountTable.MountedSession;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -26,8 +22,6 @@ import picocli.CommandLine.Spec;
             "  kexecfs ls --json /run/kexecfs/web | jq -r '.[] | select(.status == \"restored\").name'",
         })
 final class LsCommand implements Runnable {
-    private static final String FILE = "kexecfs.files";
-
     @Option(names = "--json", description = "An array of objects: token, type, size, status, name.")
     private boolean json;
 
@@ -39,7 +33,7 @@ final class LsCommand implements Runnable {
 
     @Override
     public void run() {
-        FileList files = read(Mounted.one(sessionOrDirectory));
+        FileList files = FileList.read(Mounted.one(sessionOrDirectory));
         PrintWriter out = spec.commandLine().getOut();
         if (json) {
             Json.write(out, files.objects());
@@ -50,18 +44,6 @@ final class LsCommand implements Runnable {
                             .map(column -> column.toUpperCase(Locale.ROOT))
                             .toList(),
                     files.rows());
-        }
-    }
-
-    private static FileList read(MountedSession mount) {
-        Path file = mount.directory().resolve(FILE);
-        try {
-            return FileList.parse(Files.readString(file));
-        } catch (IOException e) {
-            String why = SessionInfo.isDead(mount.directory())
-                    ? "the process that served it is gone; unmount it with 'kexecfs umount " + mount.directory() + "'"
-                    : e.getMessage();
-            throw new ToolException(Exit.FAILED, "cannot list " + mount.session() + ": " + why, e);
         }
     }
 }

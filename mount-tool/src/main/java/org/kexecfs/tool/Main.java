@@ -45,6 +45,9 @@ public final class Main implements Runnable {
         COMMANDS.put("bind", BindCommand::new);
         COMMANDS.put("status", StatusCommand::new);
         COMMANDS.put("ls", LsCommand::new);
+        COMMANDS.put("prepare", PrepareCommand::new);
+        COMMANDS.put("cancel", CancelCommand::new);
+        COMMANDS.put("finish", FinishCommand::new);
         COMMANDS.put("wait", WaitCommand::new);
         COMMANDS.put("send", SendCommand::new);
         COMMANDS.put("recv", RecvCommand::new);

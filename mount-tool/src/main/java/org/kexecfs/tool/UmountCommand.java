@@ -6,6 +6,7 @@ import org.kexecfs.mount.MountTable.MountedSession;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Mounts;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** {@code kexecfs umount}: ends a session, and returns when it has ended. */
@@ -14,6 +15,8 @@ import picocli.CommandLine.Parameters;
         description = {
             "Unmounts a session: everywhere, if its name is given; only there, if a directory is. With the last mount"
                     + " the session ends, and its files are gone, as with tmpfs.",
+            "A session that is prepared, or updated with files that nobody has claimed, is refused without --force: unmounted"
+                    + " it would lose them.",
             "Also clears away a mount whose server is gone.%n"
         },
         footerHeading = "%nExamples:%n",
@@ -22,9 +25,17 @@ final class UmountCommand implements Runnable {
     @Parameters(paramLabel = "SESSION|DIR", description = "A mounted session, or where it is mounted.")
     private String sessionOrDirectory;
 
+    @Option(
+            names = "--force",
+            description = "Also a session that is prepared, or has files that nobody has claimed yet.")
+    private boolean force;
+
     @Override
     public void run() {
         MountedSession mount = Mounted.one(sessionOrDirectory);
+        if (!force && Mounted.everywhere(mount).size() == places(mount).size()) {
+            requireNothingLost(mount);
+        }
         try (Waiting end = Waiting.forEndOf(mount)) {
             unmount(mount);
             if (Mounted.everywhere(mount).isEmpty()) {
@@ -33,11 +44,33 @@ final class UmountCommand implements Runnable {
         }
     }
 
-    private void unmount(MountedSession mount) {
-        List<MountedSession> places = mount.session().equals(sessionOrDirectory)
+    private List<MountedSession> places(MountedSession mount) {
+        return mount.session().equals(sessionOrDirectory)
                 ? Mounted.everywhere(mount).reversed()
                 : List.of(mount);
-        places.forEach(UmountCommand::unmountPlace);
+    }
+
+    private static void requireNothingLost(MountedSession mount) {
+        String state = SessionInfo.read(mount).state();
+        if (state.equals("prepared")) {
+            throw refused(
+                    mount, "is prepared for a kexec, and LUO would drop what it holds; 'kexecfs cancel' takes it back");
+        }
+        if (state.equals("updated")) {
+            long unclaimed = FileList.read(mount).count("restored");
+            if (unclaimed > 0) {
+                throw refused(
+                        mount, "has " + unclaimed + " restored files that nobody has claimed; 'kexecfs ls' shows them");
+            }
+        }
+    }
+
+    private static ToolException refused(MountedSession mount, String why) {
+        return new ToolException(Exit.BUSY, mount.session() + " " + why + ". 'kexecfs umount --force' ends it anyway");
+    }
+
+    private void unmount(MountedSession mount) {
+        places(mount).forEach(UmountCommand::unmountPlace);
     }
 
     private static void unmountPlace(MountedSession mount) {

@@ -120,4 +120,114 @@ class DaemonIT {
         assertEquals(Exit.FAILED, elsewhere.exit(), elsewhere.output());
         assertTrue(elsewhere.output().contains("kexecfs mount -f"), elsewhere.output());
     }
+
+    @Test
+    void anEmulatedKexecEndsItsOwnMountsOnly() throws Exception {
+        image.sh("kexecfs mount -o emulate=luo one one && kexecfs mount -o emulate=other two two && echo 1 >one/a");
+        String daemon = daemon();
+        image.sh("echo 2 >two/a && kexecfs prepare one && kexecfs kexec --emulate luo");
+
+        assertAll(
+                () -> assertEquals(daemon, daemon()),
+                () -> assertEquals(1, mounts()),
+                () -> assertEquals("2\n", image.sh("cat two/a")),
+                () -> assertEquals("1\n", image.sh("kexecfs mount -o emulate=luo one one && cat one/a")));
+    }
+
+    /** A script where none but its own sessions are mounted: in a mount namespace of its own, with a daemon in it. */
+    private Image.Result alone(String script) throws Exception {
+        Files.writeString(work.resolve("alone.sh"), """
+                set -e
+                awk '$3 == "fuse.kexecfs" { print $2 }' /proc/mounts | tac | while read -r other; do
+                    umount -l "$(printf '%b' "$other")"
+                done
+                """ + script);
+        return image.run("unshare -m sh alone.sh");
+    }
+
+    @Test
+    void allSessionsArePreparedCancelledAndFinishedByOneCommandEach() throws Exception {
+        Image.Result all = alone("""
+                for i in one two three; do kexecfs mount -o emulate=luo $i $i; echo 1 >$i/a; done
+                kexecfs prepare --all; cat */kexecfs.state
+                kexecfs cancel one
+                kexecfs cancel --all; cat */kexecfs.state
+                kexecfs prepare --all; kexecfs kexec --emulate luo
+                for i in one two three; do kexecfs mount -o emulate=luo $i $i; done
+                kexecfs finish --all; cat */kexecfs.state
+                """);
+
+        assertEquals("""
+                one: prepared
+                two: prepared
+                three: prepared
+                prepared
+                prepared
+                prepared
+                one: normal
+                two: normal
+                three: normal
+                normal
+                normal
+                normal
+                one: prepared
+                two: prepared
+                three: prepared
+                kexec emulated; handed over: one, three, two
+                one: normal
+                two: normal
+                three: normal
+                normal
+                normal
+                normal
+                """, all.output());
+        assertEquals(Exit.OK, all.exit());
+    }
+
+    @Test
+    void aSessionThatFailsIsNamed_andTheOthersGoOn() throws Exception {
+        Image.Result all = alone("""
+                for i in one two; do kexecfs mount -o emulate=luo $i $i; echo 1 >$i/a; done
+                kexecfs prepare two; kexecfs kexec --emulate luo
+                for i in one two three; do kexecfs mount -o emulate=luo $i $i; done
+                cat */kexecfs.state
+                exec kexecfs prepare --all
+                """);
+
+        assertEquals(Exit.BUSY, all.exit(), all.output());
+        assertTrue(all.output().contains("updated\none: prepared\nthree: prepared\n"), all.output());
+        assertTrue(all.output().contains("two at " + work.resolve("two")), all.output());
+        assertTrue(all.output().contains("EBUSY"), all.output());
+        assertTrue(all.output().contains("1 of 3 sessions failed"), all.output());
+    }
+
+    @Test
+    void ifAFileIsUnclaimed_strictRefusesToFinish() throws Exception {
+        image.sh("kexecfs mount -o emulate=luo one one && echo 1 >one/a && kexecfs prepare one");
+        image.sh("kexecfs kexec --emulate luo && kexecfs mount -o emulate=luo one one");
+
+        Image.Result strict = image.run("kexecfs finish --strict one");
+
+        assertEquals(Exit.BUSY, strict.exit(), strict.output());
+        assertTrue(strict.output().contains("EBUSY"), strict.output());
+        assertEquals("one: normal\n", image.sh("kexecfs finish one/ --release"));
+        assertEquals("", image.sh("ls one | grep -v kexecfs || true"));
+    }
+
+    @Test
+    void whatAnUnmountWouldLoseIsAskedForTwice() throws Exception {
+        image.sh("kexecfs mount -o emulate=luo one one && echo 1 >one/a && kexecfs prepare one");
+        Image.Result prepared = image.run("kexecfs umount one");
+        image.sh("kexecfs kexec --emulate luo && kexecfs mount -o emulate=luo one one");
+        Image.Result unclaimed = image.run("kexecfs umount one");
+        image.sh("cat one/a && kexecfs umount one");
+        image.sh("kexecfs mount -o emulate=luo one one && kexecfs prepare one && kexecfs umount --force one");
+
+        assertAll(
+                () -> assertEquals(Exit.BUSY, prepared.exit(), prepared.output()),
+                () -> assertTrue(prepared.output().contains("--force"), prepared.output()),
+                () -> assertEquals(Exit.BUSY, unclaimed.exit(), unclaimed.output()),
+                () -> assertTrue(unclaimed.output().contains("1 restored file"), unclaimed.output()),
+                () -> assertEquals(0, mounts()));
+    }
 }

@@ -1,0 +1,68 @@
+package org.kexecfs.log;
+
+import org.kexecfs.posix.ErrnoException;
+import org.kexecfs.posix.FileId;
+import org.kexecfs.posix.FileStatus;
+import org.slf4j.ILoggerFactory;
+import org.slf4j.IMarkerFactory;
+import org.slf4j.helpers.BasicMarkerFactory;
+import org.slf4j.helpers.NOPMDCAdapter;
+import org.slf4j.spi.MDCAdapter;
+import org.slf4j.spi.SLF4JServiceProvider;
+
+/** SLF4J's way to {@link StderrLog}. */
+public final class Provider implements SLF4JServiceProvider {
+    private final IMarkerFactory markers = new BasicMarkerFactory();
+    private final MDCAdapter context = new NOPMDCAdapter();
+    private ILoggerFactory loggers;
+
+    @Override
+    public void initialize() {
+        boolean journal = isJournal(System.getenv("JOURNAL_STREAM"));
+        loggers = name -> new StderrLog(name, System.err, journal);
+    }
+
+    /**
+     * Whether stderr is systemd's journal (systemd.exec(5)).
+     *
+     * @param stream JOURNAL_STREAM of the environment, DEVICE:INODE; null if it is not set
+     */
+    static boolean isJournal(String stream) {
+        if (stream == null) {
+            return false;
+        }
+        try {
+            FileId stderr = FileStatus.of("/proc/self/fd/2").id();
+            return stream.equals(number(stderr.device()) + ":" + stderr.inode());
+        } catch (ErrnoException e) {
+            return false;
+        }
+    }
+
+    /** A device's number as st_dev has it (makedev(3)). */
+    private static long number(long device) {
+        long major = device >>> 32;
+        long minor = device & 0xffffffffL;
+        return minor & 0xff | (major & 0xfff) << 8 | (minor & ~0xffL) << 12;
+    }
+
+    @Override
+    public ILoggerFactory getLoggerFactory() {
+        return loggers;
+    }
+
+    @Override
+    public IMarkerFactory getMarkerFactory() {
+        return markers;
+    }
+
+    @Override
+    public MDCAdapter getMDCAdapter() {
+        return context;
+    }
+
+    @Override
+    public String getRequestedApiVersion() {
+        return "2.0.99";
+    }
+}

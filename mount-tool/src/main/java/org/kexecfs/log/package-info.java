@@ -1,0 +1,2 @@
+/** Where messages go: to stderr, for people or for systemd's journal. */
+package org.kexecfs.log;

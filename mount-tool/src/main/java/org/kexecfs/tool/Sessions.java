@@ -1,0 +1,23 @@
+package org.kexecfs.tool;
+
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Arguments of a command that is for one session, or for all. */
+final class Sessions {
+    @Option(names = "--all", required = true, description = "Every session that is mounted here.")
+    private boolean all;
+
+    @Parameters(paramLabel = "SESSION|DIR", description = "A mounted session, or where it is mounted.")
+    private String sessionOrDirectory;
+
+    /** Does something to those that are meant. */
+    void apply(Transition transition, CommandSpec spec) {
+        if (all) {
+            transition.all(spec.commandLine().getOut(), spec.commandLine().getErr());
+        } else {
+            transition.one(sessionOrDirectory, spec.commandLine().getOut());
+        }
+    }
+}

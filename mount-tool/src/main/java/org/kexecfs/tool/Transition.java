@@ -1,0 +1,128 @@
+package org.kexecfs.tool;
+
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.kexecfs.mount.MountTable;
+import org.kexecfs.mount.MountTable.MountedSession;
+import org.kexecfs.posix.ErrnoException;
+import org.kexecfs.posix.Fd;
+
+/**
+ * A word written to a control file of one session, or of all; each is waited for.
+ *
+ * @param file the control file
+ * @param word what is written to it
+ * @param from with all sessions: in which states it is tried
+ */
+record Transition(String file, String word, Set<String> from) {
+    /** One that takes long must not keep the others. */
+    private static final int AT_ONCE = 16;
+
+    /** What came of it: the state it is in, or why it failed. */
+    private record Result(MountedSession mount, String said, Optional<Integer> failed) {}
+
+    /**
+     * Does it to the session that is meant, and prints its state.
+     *
+     * @throws ToolException with the errno's exit code, if it fails
+     */
+    void one(String sessionOrDirectory, PrintWriter out) {
+        Result result = run(Mounted.one(sessionOrDirectory));
+        result.failed().ifPresent(exit -> {
+            throw new ToolException(exit, result.said());
+        });
+        out.println(told(result));
+    }
+
+    /**
+     * Does it to every session that is mounted here and in a state for it, and prints each one's state.
+     *
+     * @throws ToolException if it fails for one or more, which {@code err} has been told of
+     */
+    void all(PrintWriter out, PrintWriter err) {
+        List<Result> results = runAll(sessions());
+        results.stream().filter(r -> r.failed().isEmpty()).forEach(r -> out.println(told(r)));
+        List<Result> failed =
+                results.stream().filter(r -> r.failed().isPresent()).toList();
+        failed.forEach(r -> err.println("kexecfs: " + r.said()));
+        if (!failed.isEmpty()) {
+            int exit = failed.stream().map(r -> r.failed().get()).distinct().count() == 1
+                    ? failed.getFirst().failed().get()
+                    : Exit.FAILED;
+            throw new ToolException(exit, failed.size() + " of " + results.size() + " sessions failed");
+        }
+    }
+
+    private static String told(Result result) {
+        return Table.plain(result.mount().session()) + ": " + result.said();
+    }
+
+    /** Each once, whatever bind mounts it has. */
+    private List<MountedSession> sessions() {
+        Set<Long> seen = new HashSet<>();
+        return MountTable.read().stream()
+                .filter(mount -> seen.add(mount.device()))
+                .filter(mount -> {
+                    String state = SessionInfo.read(mount).state();
+                    return from.contains(state) || state.equals("dead");
+                })
+                .toList();
+    }
+
+    private List<Result> runAll(List<MountedSession> mounts) {
+        try (ExecutorService threads = Executors.newFixedThreadPool(AT_ONCE)) {
+            List<Future<Result>> under = new ArrayList<>();
+            mounts.forEach(mount -> under.add(threads.submit(() -> run(mount))));
+            List<Result> results = new ArrayList<>();
+            for (Future<Result> one : under) {
+                results.add(one.get());
+            }
+            return results;
+        } catch (ExecutionException e) {
+            throw new IllegalStateException(e.getCause());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new ToolException(Exit.FAILED, "interrupted", e);
+        }
+    }
+
+    private Result run(MountedSession mount) {
+        String path = mount.directory().resolve(file).toString();
+        try (Fd control = Fd.open(path, Fd.O_WRONLY, 0)) {
+            control.pwrite(Fd.utf8(word), 0);
+            return new Result(mount, SessionInfo.read(mount).state(), Optional.empty());
+        } catch (ErrnoException e) {
+            return new Result(
+                    mount,
+                    Table.plain(mount.session()) + " at " + mount.directory() + ": " + why(mount, e),
+                    Optional.of(Exit.of(e.errno())));
+        }
+    }
+
+    private String why(MountedSession mount, ErrnoException e) {
+        if (SessionInfo.isDead(mount.directory())) {
+            return "the process that served it is gone; unmount it with 'kexecfs umount " + mount.directory() + "'";
+        }
+        return e.getMessage() + error(mount).map(words -> ": " + words).orElse("");
+    }
+
+    private static Optional<String> error(MountedSession mount) {
+        try {
+            return Optional.of(Files.readString(mount.directory().resolve("kexecfs.error"))
+                            .strip())
+                    .filter(words -> !words.isEmpty());
+        } catch (IOException e) {
+            return Optional.empty();
+        }
+    }
+}
