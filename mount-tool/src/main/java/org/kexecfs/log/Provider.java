@@ -5,6 +5,7 @@ import org.kexecfs.posix.FileId;
 import org.kexecfs.posix.FileStatus;
 import org.slf4j.ILoggerFactory;
 import org.slf4j.IMarkerFactory;
+import org.slf4j.event.Level;
 import org.slf4j.helpers.BasicMarkerFactory;
 import org.slf4j.helpers.NOPMDCAdapter;
 import org.slf4j.spi.MDCAdapter;
@@ -12,6 +13,9 @@ import org.slf4j.spi.SLF4JServiceProvider;
 
 /** SLF4J's way to {@link StderrLog}. */
 public final class Provider implements SLF4JServiceProvider {
+    /** The system property that says from which level on: info, unless it is {@code warn}. Read when the first message may come. */
+    public static final String LEAST = "kexecfs.log";
+
     private final IMarkerFactory markers = new BasicMarkerFactory();
     private final MDCAdapter context = new NOPMDCAdapter();
     private ILoggerFactory loggers;
@@ -19,7 +23,8 @@ public final class Provider implements SLF4JServiceProvider {
     @Override
     public void initialize() {
         boolean journal = isJournal(System.getenv("JOURNAL_STREAM"));
-        loggers = name -> new StderrLog(name, System.err, journal);
+        Level least = System.getProperty(LEAST, "info").equals("warn") ? Level.WARN : Level.INFO;
+        loggers = name -> new StderrLog(name, System.err, journal, least);
     }
 
     /**

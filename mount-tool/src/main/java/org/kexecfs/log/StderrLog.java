@@ -13,7 +13,7 @@ import org.slf4j.helpers.LegacyAbstractLogger;
 import org.slf4j.helpers.MessageFormatter;
 
 /**
- * Messages on stderr, from {@code info} on. If that is systemd's journal, each line begins with its priority, as sd-daemon(3)
+ * Messages on stderr. If that is systemd's journal, each line begins with its priority, as sd-daemon(3)
  * has it, and the journal knows the time; else with the time and the level.
  */
 final class StderrLog extends LegacyAbstractLogger {
@@ -21,11 +21,13 @@ final class StderrLog extends LegacyAbstractLogger {
 
     private final transient PrintStream stderr;
     private final boolean journal;
+    private final Level least;
 
-    StderrLog(String name, PrintStream stderr, boolean journal) {
+    StderrLog(String name, PrintStream stderr, boolean journal, Level least) {
         this.name = name;
         this.stderr = stderr;
         this.journal = journal;
+        this.least = least;
     }
 
     @Override
@@ -40,7 +42,7 @@ final class StderrLog extends LegacyAbstractLogger {
 
     @Override
     public boolean isInfoEnabled() {
-        return true;
+        return least == Level.INFO;
     }
 
     @Override

@@ -10,6 +10,7 @@ import org.kexecfs.daemon.Answer;
 import org.kexecfs.daemon.Request;
 import org.kexecfs.fuse.KexecFsMount;
 import org.kexecfs.fuse.PrivateMount;
+import org.kexecfs.log.Provider;
 import org.kexecfs.mount.MountOptions;
 import org.kexecfs.posix.ErrnoException;
 import picocli.CommandLine.Command;
@@ -99,7 +100,7 @@ final class MountCommand implements Callable<Integer> {
     private int runPrivately() throws InterruptedException {
         // Before anything is opened. And what a server tells of itself would come between what the command says.
         PrivateCommand command = new PrivateCommand(CommandSetting.found(directoryOrCommand));
-        System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", "warn");
+        System.setProperty(Provider.LEAST, "warn");
         try (PrivateMount mount = privateMount()) {
             return command.run(mount);
         }

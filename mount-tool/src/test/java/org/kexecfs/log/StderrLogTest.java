@@ -10,12 +10,13 @@ import java.nio.charset.StandardCharsets;
 import org.junit.jupiter.api.Test;
 import org.kexecfs.posix.Libc;
 import org.slf4j.Logger;
+import org.slf4j.event.Level;
 
 class StderrLogTest {
     private final ByteArrayOutputStream written = new ByteArrayOutputStream();
 
     private Logger log(boolean journal) {
-        return new StderrLog("test", new PrintStream(written, true, StandardCharsets.UTF_8), journal);
+        return new StderrLog("test", new PrintStream(written, true, StandardCharsets.UTF_8), journal, Level.INFO);
     }
 
     private String written() {
