@@ -7,6 +7,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import org.kexecfs.keep.Shelf;
 import org.kexecfs.luo.DeviceLiveUpdate;
 import org.kexecfs.luo.EmulatedLiveUpdate;
 import org.kexecfs.luo.LiveUpdate;
@@ -88,7 +89,7 @@ final class ServedMount implements AutoCloseable {
             OwnedFiles files = resources.add(OwnedFiles.open());
             Optional<Fd> own = place.attach(mount);
             try {
-                Host host = new Host(memory::createFile, files);
+                Host host = new Host(memory::createFile, files, Shelf.none());
                 Session session = resources.add(Session.open(luo, name, settings(options), host));
                 FuseChannel channel = serve(fuse, session, mount, own, options, resources);
                 log.info("session {} mounted {}, {}, on {}", name, place.told(), session.state(), luo);

@@ -3,8 +3,11 @@ package org.kexecfs.keep;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
+import org.kexecfs.luo.LiveUpdate;
+import org.kexecfs.luo.LiveUpdateSession;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
+import org.slf4j.LoggerFactory;
 
 /**
  * Holds descriptors of this process, which can so outlive it: whoever is started in its place finds them.
@@ -52,14 +55,37 @@ public interface Keep extends AutoCloseable {
      * is released: close it after that.
      *
      * @param files by name: 1 to {@value #LONGEST_NAME} printable characters of ASCII, no {@code :}; none that is in use
-     * @throws ErrnoException EMFILE if the keeper may not hold more; EIO if it cannot be reached, nor started; EINVAL for a
-     *     name
+     * @throws ErrnoException EMFILE if the keeper may not hold more; EAGAIN if it cannot be reached, nor started; EINVAL
+     *     for a name
      */
     void park(Map<String, Fd> files);
 
     /** {@link #park(Map)} of one. */
     default void park(String name, Fd file) {
         park(Map.of(name, file));
+    }
+
+    /**
+     * Has an incoming session of LUO retrieved and held ({@link LiveUpdate#retrieveSession}); by the keeper itself if it can,
+     * for a session ends with its last descriptor, and what was not retrieved is freed: so there is no moment at which
+     * this process alone has it.
+     *
+     * @param name as for {@link #park(Map)}
+     * @param luo where the session is
+     * @param session its name
+     * @return the session, held under {@code name}; if the keeper can hold no more, the session all the same
+     * @throws ErrnoException as {@link LiveUpdate#retrieveSession}; EAGAIN as {@link #park(Map)}
+     */
+    default LiveUpdateSession retrieve(String name, LiveUpdate luo, String session) {
+        LiveUpdateSession retrieved = luo.retrieveSession(session);
+        try {
+            park(name, retrieved.fd());
+        } catch (ErrnoException e) {
+            // To close it would be to lose what it has.
+            LoggerFactory.getLogger(Keep.class)
+                    .error("{} is not kept: a crash of this process would lose it: {}", retrieved, e.getMessage());
+        }
+        return retrieved;
     }
 
     /** Has a descriptor held no longer, soon: {@link #settle} waits for it. Nothing, if there is none of that name. */

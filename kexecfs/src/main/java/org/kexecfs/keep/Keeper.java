@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import jnr.constants.platform.linux.Errno;
+import org.kexecfs.luo.LiveUpdate;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.Messages;
@@ -18,8 +19,9 @@ import org.kexecfs.posix.ResourceLimits;
 import org.kexecfs.posix.Sockets;
 
 /**
- * A process that does nothing but hold descriptors for a daemon, and hand them back to the next. doc/keeper.md says what is
- * spoken over its socket.
+ * A process that does nothing but hold descriptors for a daemon, and hand them back to the next. It opens none itself, but for
+ * LUO's incoming sessions, which must not be in the daemon alone for a moment. doc/keeper.md says what is spoken over its
+ * socket.
  *
  * <p>Its life:
  *
@@ -189,9 +191,24 @@ public final class Keeper implements AutoCloseable {
                 file.ifPresentOrElse(
                         fd -> close(held.put(said.about(), fd)),
                         () -> answer(daemon, Said.of(Said.Word.LOST, said.about()), Optional.empty()));
+            case RETRIEVE -> retrieve(said.about().split("\n"));
             case RELEASE -> close(held.remove(said.about()));
             case SYNC -> answer(daemon, Said.of(Said.Word.SYNCED, said.about()), Optional.empty());
             default -> throw new ErrnoException(Errno.EPROTO, "a keeper's word, said to it");
+        }
+    }
+
+    /** Here and not in the daemon: so there is no moment at which only a daemon has it that may be killed. */
+    private void retrieve(String[] lines) {
+        if (lines.length != 3) {
+            throw new ErrnoException(Errno.EPROTO, "a message that is none");
+        }
+        try {
+            Fd session = LiveUpdate.told(lines[1]).retrieveSession(lines[2]).fd();
+            close(held.put(lines[0], session));
+            answer(daemon, Said.of(Said.Word.FILE, lines[0]), Optional.of(session));
+        } catch (ErrnoException e) {
+            answer(daemon, Said.of(Said.Word.FAILED, e.errno().name() + " " + e.getMessage()), Optional.empty());
         }
     }
 

@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.posix.ErrnoException;
@@ -35,6 +36,9 @@ final class KeeperConnection implements AutoCloseable {
     private final Messages received = new Messages(Said.LONGEST);
     private final Map<String, Fd> held = new LinkedHashMap<>();
     private long most;
+
+    /** What the keeper said to a RETRIEVE. */
+    private Optional<Messages.Message> retrieved = Optional.empty();
 
     private long syncs;
     private long synced;
@@ -163,9 +167,12 @@ final class KeeperConnection implements AutoCloseable {
     }
 
     private synchronized void hear(Messages.Message message) {
-        message.files().forEach(Fd::close);
         Said said = said(message);
         switch (said.word()) {
+            case FILE, FAILED -> {
+                retrieved = Optional.of(message);
+                notifyAll();
+            }
             case SYNCED -> {
                 synced = Long.parseLong(said.about());
                 notifyAll();
@@ -186,19 +193,38 @@ final class KeeperConnection implements AutoCloseable {
     }
 
     /**
+     * Has the keeper retrieve a session of LUO, and hold it.
+     *
+     * @return the session's descriptor, the caller's to close
+     * @throws ErrnoException LUO's errno; EPIPE, ECONNRESET if the keeper has ended
+     */
+    Fd retrieve(String name, String luo, String session) {
+        retrieved = Optional.empty();
+        send(Said.of(Said.Word.RETRIEVE, String.join("\n", name, luo, session)), Optional.empty());
+        await(() -> retrieved.isPresent());
+        Messages.Message answer = retrieved.orElseThrow();
+        Said said = said(answer);
+        if (said.word() == Said.Word.FAILED) {
+            String[] words = said.about().split(" ", 2);
+            throw new ErrnoException(Errno.valueOf(words[0]), words[1]);
+        }
+        return answer.files().getFirst();
+    }
+
+    /**
      * Waits until the keeper has done all that it was told.
      *
-     * @throws ErrnoException EPIPE if it has ended
+     * @throws ErrnoException EPIPE, ECONNRESET if it has ended
      */
     void sync() {
         long wanted = ++syncs;
         send(Said.of(Said.Word.SYNC, wanted), Optional.empty());
-        awaitSynced(wanted);
+        await(() -> synced >= wanted);
     }
 
-    private synchronized void awaitSynced(long wanted) {
+    private synchronized void await(BooleanSupplier heard) {
         boolean interrupted = false;
-        while (synced < wanted && listening) {
+        while (!heard.getAsBoolean() && listening) {
             try {
                 wait();
             } catch (InterruptedException e) {
@@ -208,7 +234,7 @@ final class KeeperConnection implements AutoCloseable {
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
-        if (synced < wanted) {
+        if (!heard.getAsBoolean()) {
             throw new ErrnoException(Errno.EPIPE, "the keeper has ended");
         }
     }

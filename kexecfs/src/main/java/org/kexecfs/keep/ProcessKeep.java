@@ -7,8 +7,11 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import jnr.constants.platform.linux.Errno;
+import org.kexecfs.luo.LiveUpdate;
+import org.kexecfs.luo.LiveUpdateSession;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
 import org.slf4j.Logger;
@@ -111,6 +114,19 @@ final class ProcessKeep implements Keep {
     }
 
     @Override
+    public synchronized LiveUpdateSession retrieve(String name, LiveUpdate luo, String session) {
+        KeptName.check(name);
+        AtomicReference<Fd> retrieved = new AtomicReference<>();
+        say(() -> retrieved.set(keeper.retrieve(name, luo.toString(), session)));
+        if (retrieved.get() == null) {
+            throw new ErrnoException(
+                    Errno.EAGAIN, "the keeper has ended as it was to retrieve session '" + session + "'; try again");
+        }
+        parked.put(name, retrieved.get());
+        return luo.adopt(retrieved.get());
+    }
+
+    @Override
     public synchronized void release(String name) {
         found.remove(name);
         if (parked.remove(name) != null) {
@@ -150,7 +166,7 @@ final class ProcessKeep implements Keep {
             Thread.currentThread().interrupt();
         }
         if (keeper == dead) {
-            throw new ErrnoException(Errno.EIO, "the keeper has ended, and no other could be started");
+            throw new ErrnoException(Errno.EAGAIN, "the keeper has ended, and no other could be started");
         }
     }
 

@@ -12,7 +12,7 @@ import java.util.Optional;
  */
 record Said(Word word, String about) {
     /** Bytes that a message may have. */
-    static final int LONGEST = 512;
+    static final int LONGEST = 8192;
 
     /** What can be said. */
     enum Word {
@@ -26,6 +26,10 @@ record Said(Word word, String about) {
         PARK,
         /** Keeper: what came under that name had no descriptor, so it is not held. */
         LOST,
+        /** Daemon: retrieve a session of LUO, and hold it. A name, a LUO and a session's name, a line each. */
+        RETRIEVE,
+        /** Keeper: it could not be retrieved. An errno, and words. */
+        FAILED,
         /** Daemon: hold this no longer. */
         RELEASE,
         /** Daemon: tell me when you have done all this. */
@@ -43,12 +47,12 @@ record Said(Word word, String about) {
     }
 
     byte[] bytes() {
-        return (word + " " + about).getBytes(StandardCharsets.US_ASCII);
+        return (word + " " + about).getBytes(StandardCharsets.UTF_8);
     }
 
     /** What a message says; empty if it is none of these. */
     static Optional<Said> read(byte[] message) {
-        String text = new String(message, StandardCharsets.US_ASCII);
+        String text = new String(message, StandardCharsets.UTF_8);
         int space = text.indexOf(' ');
         return Arrays.stream(Word.values())
                 .filter(word -> space > 0 && word.name().equals(text.substring(0, space)))

@@ -3,6 +3,8 @@ package org.kexecfs.keep;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import org.kexecfs.luo.LiveUpdate;
+import org.kexecfs.luo.LiveUpdateSession;
 import org.kexecfs.posix.Fd;
 
 /**
@@ -45,6 +47,11 @@ public record Shelf(Keep keep, String name) {
     /** {@link Keep#park(String, Fd)}. */
     public void park(String what, Fd file) {
         keep.park(key(what), file);
+    }
+
+    /** {@link Keep#retrieve}. */
+    LiveUpdateSession retrieve(String what, LiveUpdate luo, String session) {
+        return keep.retrieve(key(what), luo, session);
     }
 
     /** {@link Keep#release}. */

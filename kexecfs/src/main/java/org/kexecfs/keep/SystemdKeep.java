@@ -116,7 +116,7 @@ final class SystemdKeep implements Keep {
             // Nothing is written there, so what happens is its end.
             if (Poll.await(List.of(new Poll.Wanted(barrier.read(), 0)), PATIENCE)
                     .isEmpty()) {
-                throw new ErrnoException(Errno.EIO, "systemd does not answer on its notification socket");
+                throw new ErrnoException(Errno.EAGAIN, "systemd does not answer on its notification socket");
             }
         }
     }
@@ -125,7 +125,7 @@ final class SystemdKeep implements Keep {
         try {
             messages.send(systemd, Fd.utf8(message), file);
         } catch (ErrnoException e) {
-            throw new ErrnoException(Errno.EIO, "systemd's notification socket: " + e.getMessage());
+            throw new ErrnoException(Errno.EAGAIN, "systemd's notification socket: " + e.getMessage());
         }
     }
 

@@ -52,6 +52,9 @@ import org.kexecfs.posix.FileId;
  * OutgoingSession} and {@link IncomingSession} the calls, {@link Memory} what is done with a file.
  */
 public final class EmulatedLiveUpdate implements LiveUpdate {
+    /** What {@link #toString} says before the directory. */
+    static final String TOLD = "emulated ";
+
     private final Path directory;
 
     /**
@@ -241,6 +244,6 @@ public final class EmulatedLiveUpdate implements LiveUpdate {
 
     @Override
     public String toString() {
-        return "emulated " + directory;
+        return TOLD + directory;
     }
 }

@@ -26,6 +26,14 @@ import org.kexecfs.posix.Fd;
  * <p>Safe for use by several threads and several processes at once.
  */
 public interface LiveUpdate {
+    /** The LUO that tells itself ({@link #toString}) like this. */
+    static LiveUpdate told(String told) {
+        String emulated = EmulatedLiveUpdate.TOLD;
+        return told.startsWith(emulated)
+                ? new EmulatedLiveUpdate(Path.of(told.substring(emulated.length())))
+                : new DeviceLiveUpdate(told);
+    }
+
     /**
      * Creates an outgoing session (CREATE_SESSION).
      *

@@ -142,6 +142,11 @@ public final class Manifest implements AutoCloseable {
         return nextToken++;
     }
 
+    /** What {@link #allocateToken} gives next: every token that the session has or had is below it. */
+    public long nextToken() {
+        return nextToken;
+    }
+
     /**
      * Records changes, all or none, whatever happens. Costs as much as the changes are long.
      *

@@ -2,8 +2,11 @@ package org.kexecfs.session;
 
 import java.util.Collection;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
+import java.util.regex.Pattern;
 import jnr.constants.platform.linux.Errno;
+import org.kexecfs.keep.KeptLiveUpdate;
 import org.kexecfs.luo.LiveUpdate;
 import org.kexecfs.luo.LiveUpdateSession;
 import org.kexecfs.posix.ErrnoException;
@@ -144,6 +147,54 @@ final class AtLink implements Preserved {
     @Override
     public void cancel() {
         // Whatever LUO has it may keep: a file that is to change is taken back then.
+    }
+
+    @Override
+    public boolean resume(KeptLiveUpdate found, Fd memfd) {
+        reserved = found.found(name).orElse(null);
+        for (String part : found.foundNames()) {
+            if (part.matches(Pattern.quote(name) + "/[0-9]+")) {
+                resumeFile(
+                        Long.parseLong(part.substring(name.length() + 1)),
+                        found.found(part).orElseThrow());
+            }
+        }
+        resumeManifest(found, memfd);
+        return reserved != null && manifest != null;
+    }
+
+    /** One that was killed before LUO had the file has none. */
+    private void resumeFile(long token, LiveUpdateSession session) {
+        if (session.holds(token)) {
+            files.put(token, session);
+        } else {
+            session.close();
+        }
+    }
+
+    /**
+     * Whatever was found has what is in the manifest now, but maybe in the file before: and nobody can be asked which. LUO
+     * has it at all times.
+     */
+    private void resumeManifest(KeptLiveUpdate found, Fd memfd) {
+        String[] parts = manifestParts(name);
+        for (int i = 0; i < parts.length; i++) {
+            Optional<LiveUpdateSession> session = found.found(parts[i]);
+            if (session.isPresent() && manifest == null && session.get().holds(MANIFEST)) {
+                manifest = session.get();
+                free = 1 - i;
+            } else {
+                session.ifPresent(LiveUpdateSession::close);
+            }
+        }
+        try {
+            replaceManifest(memfd);
+        } catch (ErrnoException e) {
+            // It has this very file.
+            if (!e.is(Errno.EBUSY)) {
+                throw e;
+            }
+        }
     }
 
     /** The manifest last: a kexec in between finds it, and it says what else there was. */

@@ -1,6 +1,7 @@
 package org.kexecfs.session;
 
 import java.util.Collection;
+import org.kexecfs.keep.KeptLiveUpdate;
 import org.kexecfs.luo.LiveUpdate;
 import org.kexecfs.luo.LiveUpdateSession;
 import org.kexecfs.posix.ErrnoException;
@@ -87,6 +88,14 @@ final class AtPrepare implements Preserved {
         } catch (ErrnoException e) {
             throw new EntryRefused(entry.token(), e);
         }
+    }
+
+    /** Only what was prepared to its end: then LUO has it all. */
+    @Override
+    public boolean resume(KeptLiveUpdate found, Fd manifest) {
+        session = found.found(name).orElse(null);
+        holding = session != null && session.holds(MANIFEST);
+        return holding;
     }
 
     /** Takes everything back. The name is ours again unless someone else was faster; then the next prepare says so. */

@@ -51,6 +51,7 @@ final class Entries implements AutoCloseable {
     private final Settings settings;
     private final Memory memory;
     private final Ownership ownership;
+    private final Kept kept;
     private final Tree tree;
     private final Map<Long, Entry> entries;
     private final Map<FileId, Long> tokens = new HashMap<>();
@@ -64,11 +65,12 @@ final class Entries implements AutoCloseable {
     /** A file that was opened: what it was then, and a descriptor of the caller's own. */
     record Opened(Node node, Fd file) {}
 
-    Entries(Recovery recovery, Preserved preserved, Settings settings, Host host) {
+    Entries(Recovery recovery, Preserved preserved, Kept kept, Settings settings, Host host) {
         this.preserved = preserved;
         this.settings = settings;
         this.memory = host.memory();
         this.ownership = host.ownership();
+        this.kept = kept;
         this.tree = recovery.tree();
         this.entries = recovery.entries();
         this.manifest = recovery.manifest();
@@ -77,6 +79,11 @@ final class Entries implements AutoCloseable {
 
     Tree tree() {
         return tree;
+    }
+
+    /** The file of the manifest. */
+    Fd manifest() {
+        return manifest.memfd();
     }
 
     /** All of them, the root included. */
@@ -190,8 +197,7 @@ final class Entries implements AutoCloseable {
     }
 
     private Node link(long token, EntryPath path, Node parent) {
-        commit(List.of(new Change.Link(parent.token(), path.name(), token)));
-        entries.get(parent.token()).touchContents();
+        commitIn(List.of(parent), List.of(new Change.Link(parent.token(), path.name(), token)));
         entries.get(token).touch();
         return tree.node(token).orElseThrow();
     }
@@ -203,14 +209,17 @@ final class Entries implements AutoCloseable {
             throw new ErrnoException(Errno.EBUSY, path + ": another session has this open file");
         }
         try {
-            commit(List.of(new Change.Put(node), new Change.Link(parent.token(), path.name(), node.token())));
+            kept.entry(node.token(), file);
+            commitIn(
+                    List.of(parent),
+                    List.of(new Change.Put(node), new Change.Link(parent.token(), path.name(), node.token())));
         } catch (RuntimeException e) {
+            kept.forget(node.token());
             ownership.release(id);
             throw e;
         }
         entries.put(node.token(), Entry.file(node, file, Status.LINKED));
         tokens.put(id, node.token());
-        entries.get(parent.token()).touchContents();
         return node;
     }
 
@@ -220,9 +229,10 @@ final class Entries implements AutoCloseable {
         requireDepth(path.names().size());
         int inherited = parent.mode() & SET_GID;
         Node node = newNode(parent, Kind.DIRECTORY, mode | inherited, uid, gid, false);
-        commit(List.of(new Change.Put(node), new Change.Link(parent.token(), path.name(), node.token())));
+        commitIn(
+                List.of(parent),
+                List.of(new Change.Put(node), new Change.Link(parent.token(), path.name(), node.token())));
         entries.put(node.token(), Entry.directory(node));
-        entries.get(parent.token()).touchContents();
         return node;
     }
 
@@ -287,7 +297,9 @@ final class Entries implements AutoCloseable {
             throw new ErrnoException(Errno.EACCES, path + ": the open file that was linked is read-only");
         }
         Opened opened = new Opened(node, file.dup());
-        entry.claim();
+        if (entry.claim()) {
+            kept.claimed(node.token());
+        }
         return opened;
     }
 
@@ -324,9 +336,8 @@ final class Entries implements AutoCloseable {
         Node parent = tree.directory(path.parent());
         List<Change> changes = new ArrayList<>(List.of(new Change.Unlink(parent.token(), path.name())));
         addRemoveOfLastName(node, changes);
-        commit(changes);
+        commitIn(List.of(parent), changes);
         dropIfGone(node.token());
-        entries.get(parent.token()).touchContents();
         return node;
     }
 
@@ -344,6 +355,7 @@ final class Entries implements AutoCloseable {
                 FileId id = file.status().id();
                 tokens.remove(id);
                 ownership.release(id);
+                kept.forget(token);
             });
             entry.close();
         } else {
@@ -378,11 +390,9 @@ final class Entries implements AutoCloseable {
         if (how != Rename.EXCHANGE) {
             other.ifPresent(old -> addRemoveOfLastName(old, changes));
         }
-        commit(changes);
+        commitIn(fromParent.token() == toParent.token() ? List.of(fromParent) : List.of(fromParent, toParent), changes);
         other.ifPresent(old -> dropIfGone(old.token()));
         entries.get(node.token()).touch();
-        entries.get(fromParent.token()).touchContents();
-        entries.get(toParent.token()).touchContents();
         return node;
     }
 
@@ -425,7 +435,8 @@ final class Entries implements AutoCloseable {
     Node setTimes(EntryPath path, Time accessed, Time modified) {
         Node node = tree.get(path);
         entries.get(node.token()).setTimes(accessed, modified);
-        if (preserved.isEachAtOnce()) {
+        // Where LUO may have the file it keeps no times; and a directory has no file to keep them.
+        if (preserved.isEachAtOnce() || node.kind() == Kind.DIRECTORY) {
             record(List.of(node));
         }
         return node;
@@ -459,6 +470,21 @@ final class Entries implements AutoCloseable {
         });
     }
 
+    // ---- what is kept
+
+    /** Everything is on the shelf when this returns. */
+    void keep() {
+        Map<Long, Fd> files = new HashMap<>();
+        entries.values().forEach(entry -> entry.file().ifPresent(file -> files.put(entry.token(), file)));
+        kept.entries(files);
+        kept.manifest(manifest.memfd(), () -> {});
+    }
+
+    /** A token above those of all entries that there are. */
+    long nextToken() {
+        return manifest.nextToken();
+    }
+
     // ---- what LUO has
 
     /**
@@ -471,9 +497,12 @@ final class Entries implements AutoCloseable {
             // A kexec may come between two files, and finds those that LUO has by then.
             record(tree.nodes().stream()
                     .filter(node -> node.absence() == Absence.DAMAGE && node.kind() == Kind.FILE)
+                    .filter(node -> !preserved.holds(node.token()))
                     .map(node -> node.withAbsence(Absence.TAKEN_BACK))
                     .toList());
-            reserveRoom(manifest, 0);
+            if (!preserved.holds(Preserved.MANIFEST)) {
+                reserveRoom(manifest, 0);
+            }
         }
         preserved.begin(manifest.memfd());
         if (preserved.isEachAtOnce()) {
@@ -587,6 +616,16 @@ final class Entries implements AutoCloseable {
         });
     }
 
+    /** {@link #commit} of changes of what is in these directories: their times change with it, and have no other record. */
+    private void commitIn(List<Node> directories, List<Change> changes) {
+        Time now = Time.now();
+        List<Change> all = new ArrayList<>(changes);
+        directories.forEach(directory ->
+                all.add(new Change.Put(entries.get(directory.token()).touched(directory, now))));
+        commit(all);
+        directories.forEach(directory -> entries.get(directory.token()).touchContents(now));
+    }
+
     /**
      * Records changes, then makes them: a kill in between loses what nobody was told of. The log is made shorter before
      * and not after: what was recorded last must be there for as long as LUO has not followed it.
@@ -625,7 +664,8 @@ final class Entries implements AutoCloseable {
             if (size > 0) {
                 reserveRoom(fresh, size);
             }
-            preserved.replaceManifest(fresh.memfd());
+            Fd memfd = fresh.memfd();
+            kept.manifest(memfd, () -> preserved.replaceManifest(memfd));
             return fresh;
         } catch (RuntimeException e) {
             fresh.close();
@@ -640,7 +680,10 @@ final class Entries implements AutoCloseable {
 
     @Override
     public void close() {
-        entries.values().forEach(Entry::close);
+        entries.values().forEach(entry -> {
+            entry.file().ifPresent(_ -> kept.forget(entry.token()));
+            entry.close();
+        });
         manifest.close();
     }
 }

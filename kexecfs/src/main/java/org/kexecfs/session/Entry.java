@@ -63,11 +63,17 @@ final class Entry {
         status = newStatus;
     }
 
-    /** It has been opened or handed out since it was restored. */
-    void claim() {
-        if (status == Status.RESTORED) {
+    /**
+     * It has been opened or handed out since it was restored.
+     *
+     * @return whether that is for the first time
+     */
+    synchronized boolean claim() {
+        boolean first = status == Status.RESTORED;
+        if (first) {
             status = Status.CLAIMED;
         }
+        return first;
     }
 
     /** Its attributes changed. */
@@ -76,9 +82,14 @@ final class Entry {
     }
 
     /** What is in this directory changed. */
-    void touchContents() {
-        changed = Time.now();
-        modified = changed;
+    void touchContents(Time now) {
+        changed = now;
+        modified = now;
+    }
+
+    /** This directory's node as it is when what is in it changes. */
+    Node touched(Node node, Time now) {
+        return node.withTimes(accessed, now);
     }
 
     /** Times that were set. */

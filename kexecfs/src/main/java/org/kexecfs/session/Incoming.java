@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import jnr.constants.platform.linux.Errno;
+import org.kexecfs.keep.KeptLiveUpdate;
 import org.kexecfs.luo.LiveUpdate;
 import org.kexecfs.luo.LiveUpdateSession;
 import org.kexecfs.posix.ErrnoException;
@@ -17,7 +18,7 @@ import org.kexecfs.posix.Fd;
  *
  * <p>Everything stays LUO's until {@link #finish}. Closing it frees what was not retrieved.
  */
-final class Incoming implements Recovery.Source, AutoCloseable {
+final class Incoming implements AutoCloseable {
     /** Tokens that tell a session of someone else's, without a manifest, from one that preserved nothing. */
     private static final int PROBED_TOKENS = 4096;
 
@@ -47,6 +48,27 @@ final class Incoming implements Recovery.Source, AutoCloseable {
             return Optional.of(new Incoming(luo, name, luo.retrieveSession(name)));
         } catch (ErrnoException e) {
             return orNothing(e);
+        }
+    }
+
+    /**
+     * The same, after another process of this kernel had retrieved it: with everything that is open of it.
+     *
+     * @return empty if it is closed already, or there never was one
+     */
+    static Optional<Incoming> resume(KeptLiveUpdate luo, String name) {
+        try {
+            Optional<Incoming> incoming = retrieve(luo, name);
+            incoming.ifPresent(it -> luo.foundIncoming().stream()
+                    .filter(part -> part.startsWith(name + "/"))
+                    .forEach(it::part));
+            return incoming;
+        } catch (ErrnoException e) {
+            // It was of no use before: the session is failed.
+            if (e.is(Errno.EIO)) {
+                return Optional.empty();
+            }
+            throw e;
         }
     }
 
@@ -97,8 +119,12 @@ final class Incoming implements Recovery.Source, AutoCloseable {
         return false;
     }
 
-    @Override
-    public Fd get(long token) {
+    /**
+     * The file under a token.
+     *
+     * @throws ErrnoException ENOENT if there is none; another errno if it cannot be had
+     */
+    Fd get(long token) {
         try {
             return whole.retrieve(token);
         } catch (ErrnoException e) {

@@ -1,6 +1,7 @@
 package org.kexecfs.session;
 
 import java.util.Collection;
+import org.kexecfs.keep.KeptLiveUpdate;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
 
@@ -56,6 +57,17 @@ sealed interface Preserved extends AutoCloseable permits AtPrepare, AtLink {
 
     /** LUO has what it had before {@link #prepare}, or more: nothing keeps entries from changing. */
     void cancel();
+
+    /**
+     * Goes on with what LUO has of the session since another process handed it over: in place of {@link #begin}, or before
+     * it.
+     *
+     * @param luo with the sessions that were found
+     * @param manifest the one that counts
+     * @return whether LUO has everything that it is to have when it is prepared
+     * @throws ErrnoException as {@link #begin}
+     */
+    boolean resume(KeptLiveUpdate luo, Fd manifest);
 
     /** Lets LUO drop everything. Again is nothing. */
     @Override

@@ -36,10 +36,49 @@ record Recovery(
             "missing, for its size was to change when the kexec came, and LUO has a file only while its size stands still;"
                     + " unlink it and make it anew, or finish, which drops it";
 
-    /** Where the descriptors come from. */
+    /** Where the files come from: as it is here, from the kernel before. */
     interface Source {
         /** The file under a token: ENOENT if there is none; another errno if it cannot be had. */
         Fd get(long token);
+
+        /** The entry of a file that was there. */
+        default Entry entry(Node node, Fd file) {
+            Entry.restoreTimes(node, file);
+            return Entry.file(node, file, Status.RESTORED);
+        }
+
+        /** LUO lets go of a file after the manifest does: a kexec in between brings one here that is nobody's. */
+        default void free(long token) {
+            try {
+                get(token).close();
+            } catch (ErrnoException e) {
+                // It let go in time.
+                return;
+            }
+        }
+    }
+
+    /** From a process before, of the same kernel: the files are what they were. What that could not restore LUO may tell. */
+    record Crash(Kept.Left left, Optional<Incoming> luo) implements Source {
+        @Override
+        public Fd get(long token) {
+            Fd file = left.files().remove(token);
+            if (file != null) {
+                return file;
+            }
+            return luo.orElseThrow(() -> new ErrnoException(Errno.ENOENT, "it was not kept"))
+                    .get(token);
+        }
+
+        @Override
+        public Entry entry(Node node, Fd file) {
+            return Entry.file(node, file, left.progress().statusOf(node.token()));
+        }
+
+        @Override
+        public void free(long token) {
+            // What nobody asks for is left in there.
+        }
     }
 
     private static final int F_SEAL_SEAL = 1;
@@ -88,9 +127,17 @@ record Recovery(
                                     + " them"))
                     : Optional.empty();
         }
-        Recovery recovery = of(newest(manifests, name), luo, name, settings);
-        recovery.count();
-        return Optional.of(recovery);
+        return Optional.of(of(newest(manifests, name), luo::get, name, settings).counted());
+    }
+
+    /**
+     * Goes on with a session where a process that has ended left it, in this kernel.
+     *
+     * @param left its manifest and files; taken over
+     * @param luo what the kernel before left, if that is not accepted yet
+     */
+    static Recovery of(Kept.Left left, Optional<Incoming> luo, String name, Settings settings) {
+        return of(left.manifest(), new Crash(left, luo), name, settings);
     }
 
     /** The one that counts; the others are closed. */
@@ -114,11 +161,13 @@ record Recovery(
         }
     }
 
-    /** It has come through one more update. */
-    private void count() {
-        Change update = new Change.Cycle(tree.cycle() + 1);
-        manifest.append(List.of(update));
-        tree.apply(update);
+    /**
+     * It has come through one more update. That is in another file than what LUO gave, which stays as it is: who is
+     * killed now restores all this once more, from there.
+     */
+    private Recovery counted() {
+        tree.apply(new Change.Cycle(tree.cycle() + 1));
+        return new Recovery(replaced(manifest, tree), tree, entries, damage, missing);
     }
 
     /**
@@ -133,7 +182,7 @@ record Recovery(
             tree.apply(change);
             noteRemoved(change, removed);
         });
-        removed.forEach(token -> free(token, source));
+        removed.forEach(source::free);
         List<String> damage = new ArrayList<>();
         read.damage().ifPresent(damage::add);
         if (tree.node(Tree.ROOT).isEmpty()) {
@@ -175,16 +224,6 @@ record Recovery(
         }
     }
 
-    /** LUO lets go of a file after the manifest does: a kexec in between brings one here that is nobody's. */
-    private static void free(long token, Source source) {
-        try {
-            source.get(token).close();
-        } catch (ErrnoException e) {
-            // It let go in time.
-            return;
-        }
-    }
-
     /** What was made and never closed is not here, as if it had not been made. */
     private void dropUnmade(Set<Long> tokens, String session) {
         if (!tokens.isEmpty()) {
@@ -220,9 +259,7 @@ record Recovery(
         if (node.kind() == Kind.DIRECTORY) {
             return Entry.directory(node);
         }
-        Fd file = source.get(node.token());
-        Entry.restoreTimes(node, file);
-        return Entry.file(node, file, Status.RESTORED);
+        return source.entry(node, source.get(node.token()));
     }
 
     /** Only the first are told by path, for to look one up goes through all names. */

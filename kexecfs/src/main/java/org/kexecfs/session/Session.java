@@ -12,6 +12,7 @@ import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import jnr.constants.platform.linux.Errno;
+import org.kexecfs.keep.KeptLiveUpdate;
 import org.kexecfs.luo.LiveUpdate;
 import org.kexecfs.luo.SessionName;
 import org.kexecfs.manifest.Bytes;
@@ -57,6 +58,7 @@ public final class Session implements AutoCloseable {
     private final LiveUpdate luo;
     private final Preserved preserved;
     private final Entries entries;
+    private final Kept kept;
     private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
     private final List<Runnable> listeners = new CopyOnWriteArrayList<>();
     private boolean closed;
@@ -71,6 +73,7 @@ public final class Session implements AutoCloseable {
             String name,
             LiveUpdate luo,
             Preserved preserved,
+            Kept kept,
             Entries entries,
             Optional<Incoming> incoming,
             State state,
@@ -78,6 +81,7 @@ public final class Session implements AutoCloseable {
         this.name = name;
         this.luo = luo;
         this.preserved = preserved;
+        this.kept = kept;
         this.entries = entries;
         this.incoming = incoming;
         this.state = state;
@@ -85,32 +89,38 @@ public final class Session implements AutoCloseable {
     }
 
     /**
-     * Opens a session: the one that the kernel before left, or a new one.
+     * Opens a session: the one that a process before left, or that the kernel before left, or a new one.
      *
-     * @param luo where it is preserved
+     * @param device where it is preserved
      * @param name 1 to 63 bytes of UTF-8, no slash, no NUL, not {@code .} or {@code ..}; up to 43 if its files are
      *     preserved each at once
      * @param settings limits, the root's owner and mode, and when files are preserved
-     * @param host where new entries live, and who else has files
+     * @param host where new entries live, who else has files, and where everything is kept
      * @throws ErrnoException EINVAL for the name; EEXIST if somebody else has a session of that name; EBUSY if the device
      *     was held by others for too long; ENOENT, EACCES and others of {@link LiveUpdate}. A LUO that fails with EIO leads
      *     to a session in {@link State#FAILED} instead
      */
-    public static Session open(LiveUpdate luo, String name, Settings settings, Host host) {
+    public static Session open(LiveUpdate device, String name, Settings settings, Host host) {
         SessionName.whole(name);
+        Kept kept = new Kept(host.shelf());
+        KeptLiveUpdate luo = new KeptLiveUpdate(device, host.shelf());
         Preserved preserved = switch (settings.preserve()) {
             case AT_PREPARE -> new AtPrepare(luo, name);
             case AT_LINK -> new AtLink(luo, name);
         };
+        Optional<Kept.Left> left = kept.left(luo.kernel());
+        Session session = left.isPresent()
+                ? resumed(name, luo, preserved, kept, left.get(), settings, host)
+                : begun(name, luo, preserved, kept, settings, host);
+        luo.closeFound();
+        return session;
+    }
+
+    private static Session begun(
+            String name, KeptLiveUpdate luo, Preserved preserved, Kept kept, Settings settings, Host host) {
+        Optional<Incoming> incoming;
         try {
-            Optional<Incoming> incoming = Incoming.retrieve(luo, name);
-            Optional<Recovery> recovery = incoming.flatMap(left -> recover(left, name, settings));
-            if (recovery.isPresent()) {
-                Entries entries = new Entries(recovery.get(), preserved, settings, host);
-                return restored(name, luo, preserved, entries, incoming, recovery.get());
-            }
-            incoming.ifPresent(Incoming::close);
-            return fresh(name, luo, preserved, new Entries(Recovery.fresh(name, settings), preserved, settings, host));
+            incoming = Incoming.retrieve(luo, name);
         } catch (ErrnoException e) {
             if (!e.is(Errno.EIO)) {
                 throw e;
@@ -119,9 +129,17 @@ public final class Session implements AutoCloseable {
                     "LUO does not work until the next reboot, for this kernel could not understand what the last one"
                             + " handed over; nothing could be restored: " + e.getMessage();
             Recovery lost = Recovery.lost(name, settings, why);
-            Entries entries = new Entries(lost, preserved, settings, host);
-            return restored(name, luo, preserved, entries, Optional.empty(), lost);
+            Entries entries = new Entries(lost, preserved, kept, settings, host);
+            return restored(name, luo, preserved, kept, entries, Optional.empty(), lost);
         }
+        Optional<Recovery> recovery = incoming.flatMap(left -> recover(left, name, settings));
+        if (recovery.isPresent()) {
+            Entries entries = new Entries(recovery.get(), preserved, kept, settings, host);
+            return restored(name, luo, preserved, kept, entries, incoming, recovery.get());
+        }
+        incoming.ifPresent(Incoming::close);
+        Recovery fresh = Recovery.fresh(name, settings);
+        return fresh(name, luo, preserved, kept, new Entries(fresh, preserved, kept, settings, host));
     }
 
     /** Whatever goes wrong: what was left stays open, for closing it frees what was not retrieved. */
@@ -134,11 +152,14 @@ public final class Session implements AutoCloseable {
         }
     }
 
-    private static Session fresh(String name, LiveUpdate luo, Preserved preserved, Entries entries) {
+    private static Session fresh(String name, LiveUpdate luo, Preserved preserved, Kept kept, Entries entries) {
         try {
             entries.begin();
-            return new Session(name, luo, preserved, entries, Optional.empty(), State.NORMAL, "");
+            entries.keep();
+            kept.progress(Progress.of(luo.kernel(), State.NORMAL));
+            return new Session(name, luo, preserved, kept, entries, Optional.empty(), State.NORMAL, "");
         } catch (RuntimeException e) {
+            kept.clear();
             preserved.close();
             entries.close();
             throw e;
@@ -149,19 +170,84 @@ public final class Session implements AutoCloseable {
             String name,
             LiveUpdate luo,
             Preserved preserved,
+            Kept kept,
             Entries entries,
             Optional<Incoming> incoming,
             Recovery recovery) {
-        if (recovery.damage().isPresent()) {
-            String error = recovery.damage().get() + WHAT_TO_DO;
-            return new Session(name, luo, preserved, entries, incoming, State.FAILED, error);
+        State state = recovery.damage().isPresent() ? State.FAILED : State.UPDATED;
+        String error = recovery.damage()
+                .map(damage -> damage + WHAT_TO_DO)
+                .or(recovery::missing)
+                .orElse("");
+        if (state == State.UPDATED) {
+            entries.applySettings();
+            if (!error.isEmpty()) {
+                log.warn("session {}: {}", name, error);
+            }
         }
-        entries.applySettings();
-        String error = recovery.missing().orElse("");
-        if (!error.isEmpty()) {
-            log.warn("session {}: {}", name, error);
+        try {
+            entries.keep();
+            kept.progress(Progress.restored(luo.kernel(), state, entries.nextToken(), error));
+        } catch (ErrnoException e) {
+            // A restore does not fail for that: LUO's session is kept, and a crash leads here again.
+            log.error("session {} is not kept: a crash would lose what changes from now on: {}", name, e.getMessage());
         }
-        return new Session(name, luo, preserved, entries, incoming, State.UPDATED, error);
+        return new Session(name, luo, preserved, kept, entries, incoming, state, error);
+    }
+
+    /**
+     * Goes on where a process that has ended left the session. Whatever it was in the midst of is as if it had not begun,
+     * or is completed. If this fails, everything stays where it was left.
+     */
+    private static Session resumed(
+            String name,
+            KeptLiveUpdate luo,
+            Preserved preserved,
+            Kept kept,
+            Kept.Left left,
+            Settings settings,
+            Host host) {
+        Progress progress = left.progress();
+        Optional<Incoming> incoming = switch (progress.state()) {
+            case UPDATED, FAILED -> Incoming.resume(luo, name);
+            case NORMAL, PREPARED -> Optional.empty();
+        };
+        Recovery recovery = Recovery.of(left, incoming, name, settings);
+        left.files().forEach(kept::drop);
+        Entries entries = new Entries(recovery, preserved, kept, settings, host);
+        if (!recovery.manifest().memfd().equals(left.manifest())) {
+            kept.manifest(recovery.manifest().memfd(), () -> {});
+        }
+        Session session =
+                new Session(name, luo, preserved, kept, entries, incoming, progress.state(), progress.error());
+        session.goOn(luo, progress, recovery);
+        log.info("session {} goes on, {}", name, session.state);
+        return session;
+    }
+
+    private void goOn(KeptLiveUpdate found, Progress progress, Recovery recovery) {
+        switch (state) {
+            case NORMAL, PREPARED -> {
+                boolean held = preserved.resume(found, entries.manifest());
+                if (state == State.PREPARED && !held) {
+                    state = State.NORMAL;
+                    error = "LUO has lost what was prepared; nothing else is: prepare again";
+                }
+                if (state == State.NORMAL) {
+                    preserved.cancel();
+                    begin();
+                }
+            }
+            case UPDATED, FAILED -> {
+                if (progress.accepted().isPresent()) {
+                    complete(progress.accepted().get());
+                    begin();
+                } else if (state == State.UPDATED && recovery.damage().isPresent()) {
+                    state = State.FAILED;
+                    error = recovery.damage().get() + WHAT_TO_DO;
+                }
+            }
+        }
     }
 
     // ---- what there is
@@ -528,7 +614,7 @@ public final class Session implements AutoCloseable {
     private void work(StateTable.Work work, Finish unclaimed) {
         switch (work) {
             case HAND_OVER -> handOver();
-            case TAKE_BACK -> preserved.cancel();
+            case TAKE_BACK -> takeBack();
             case ACCEPT -> accept(unclaimed);
         }
     }
@@ -542,6 +628,22 @@ public final class Session implements AutoCloseable {
         });
         List<Long> tokens = entries.all().stream().map(Entry::token).toList();
         naming(() -> entries.prepare(requirements.inOrder(tokens)));
+        try {
+            reach(State.PREPARED);
+        } catch (ErrnoException e) {
+            preserved.cancel();
+            throw e;
+        }
+    }
+
+    private void takeBack() {
+        // First: whoever finds LUO's session without it takes that back.
+        reach(State.NORMAL);
+        preserved.cancel();
+    }
+
+    private void reach(State reached) {
+        kept.progress(Progress.of(luo.kernel(), reached));
     }
 
     private void naming(Runnable handOver) {
@@ -560,14 +662,21 @@ public final class Session implements AutoCloseable {
             requireClaimed();
         }
         // Nothing is dropped before: LUO may refuse.
-        incoming.ifPresent(left -> {
-            left.finish();
-            left.close();
-        });
+        incoming.ifPresent(Incoming::finish);
+        kept.accepting(unclaimed);
+        complete(unclaimed);
+    }
+
+    /** What is left of a finish when LUO has finished, and the shelf says so: this is done again if it is killed. */
+    private void complete(Finish unclaimed) {
+        incoming.ifPresent(Incoming::close);
         incoming = Optional.empty();
         entries.drop(entry -> entries.isLost(entry)
                 || unclaimed == Finish.RELEASE && entry.status().equals(Status.RESTORED));
         entries.all().forEach(entry -> entry.status(Status.LINKED));
+        reach(State.NORMAL);
+        state = State.NORMAL;
+        error = "";
     }
 
     /** What was restored is accepted, and that stays so. */
@@ -628,6 +737,8 @@ public final class Session implements AutoCloseable {
         try {
             if (!closed) {
                 closed = true;
+                // First: what is not all there any more is not to be gone on with.
+                kept.clear();
                 preserved.close();
                 incoming.ifPresent(Incoming::close);
                 entries.close();
