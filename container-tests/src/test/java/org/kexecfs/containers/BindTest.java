@@ -107,14 +107,13 @@ class BindTest {
     void aContainerWithAUserNamespaceGetsOneToo() {
         host.mount("shifted", "uid=100000");
         host.mount("first", "uid=100000");
-        try (Bundle bundle =
-                Bundle.start(host.path("bundle"), Bundle.root(host.path("root")), host.path("first"), 100_000)) {
-            host.sh("kexecfs bind ./shifted --into " + bundle.pid() + ":/tmp");
+        Bundle bundle = host.start("bundle", Bundle.root(host.path("root")), "first", 100_000);
 
-            bundle.sh("echo 1 >/tmp/file");
-            assertEquals("100000", host.sh("stat -c %u shifted/file"));
-            bundle.run("echo 1 >/tmp/kexecfs.prepare").failWith("Permission denied");
-        }
+        host.sh("kexecfs bind ./shifted --into " + bundle.pid() + ":/tmp");
+
+        bundle.sh("echo 1 >/tmp/file");
+        assertEquals("100000", host.sh("stat -c %u shifted/file"));
+        bundle.run("echo 1 >/tmp/kexecfs.prepare").failWith("Permission denied");
     }
 
     @Test
@@ -163,7 +162,7 @@ class BindTest {
     void whereSomethingIsMountedItIsBusy() {
         host.sh("kexecfs bind ./web --into " + id + ":/session");
 
-        for (String path : new String[] {"/session", "/tmp", "/", "/proc"}) {
+        for (String path : new String[] {"/session", "/"}) {
             Command again = host.run("kexecfs bind ./web --into " + id + ":" + path);
             again.failWith("EBUSY");
             assertEquals(BUSY, again.exit(), path);

@@ -119,6 +119,7 @@ final class Bundle implements AutoCloseable {
         return Command.of(shell);
     }
 
+    /** Ends it; again is nothing. */
     @Override
     public void close() {
         runc("delete --force " + id).succeed();

@@ -19,7 +19,7 @@ final class Host implements AutoCloseable {
 
     private final Scratch scratch = Scratch.make("containers");
     private final SequencedMap<String, Path> mounts = new LinkedHashMap<>();
-    private final List<Box> boxes = new ArrayList<>();
+    private final List<Runnable> endsOfContainers = new ArrayList<>();
 
     /**
      * Mounts a session.
@@ -46,11 +46,25 @@ final class Host implements AutoCloseable {
         mounts.clear();
     }
 
-    /** Starts a container. */
+    /** Starts a container of the engine. */
     Box start(Box box) {
-        boxes.add(box);
+        endsOfContainers.add(box::close);
         box.start();
         return box;
+    }
+
+    /**
+     * Starts a container with a user namespace.
+     *
+     * @param name for its bundle
+     * @param root what {@link Bundle#root} made
+     * @param session a mounted one
+     * @param uid what its root is on the host
+     */
+    Bundle start(String name, Path root, String session, int uid) {
+        Bundle bundle = Bundle.start(path(name), root, path(session), uid);
+        endsOfContainers.add(bundle::close);
+        return bundle;
     }
 
     /** A path in a directory of this test's own. */
@@ -75,7 +89,7 @@ final class Host implements AutoCloseable {
 
     @Override
     public void close() {
-        boxes.forEach(Box::close);
+        endsOfContainers.forEach(Runnable::run);
         mounts.reversed().values().forEach(directory -> {
             if (run("kexecfs umount " + directory).exit() != 0) {
                 run("umount --lazy " + directory);

@@ -27,14 +27,12 @@ class UserNamespaceTest {
     void start() {
         host.mount("web", "uid=" + ROOT, "gid=" + ROOT, "mode=0777");
         root = Bundle.root(host.path("root"));
-        box = Bundle.start(host.path("box"), root, host.path("web"), ROOT);
-        other = Bundle.start(host.path("other"), root, host.path("web"), OTHER_ROOT);
+        box = host.start("box", root, "web", ROOT);
+        other = host.start("other", root, "web", OTHER_ROOT);
     }
 
     @AfterAll
     void end() {
-        other.close();
-        box.close();
         host.close();
     }
 
@@ -105,16 +103,17 @@ class UserNamespaceTest {
         String[] options = {"uid=" + ROOT, "control_uid=" + ROOT};
         try (Host another = new Host()) {
             another.mount("own", options);
-            try (Bundle before = Bundle.start(another.path("before"), root, another.path("own"), ROOT)) {
-                before.sh("echo 1 >file && chown 7:8 file && chmod 640 file && echo 1 >kexecfs.prepare");
-            }
+            Bundle before = another.start("before", root, "own", ROOT);
+            before.sh("echo 1 >file && chown 7:8 file && chmod 640 file && echo 1 >kexecfs.prepare");
+            before.close();
+
             another.kexec();
             another.mount("own", options);
-            try (Bundle after = Bundle.start(another.path("after"), root, another.path("own"), ROOT)) {
-                assertEquals("7:8 640", after.sh(LOOK + "file"));
-                assertEquals("100007:100008 640", another.sh(LOOK + "own/file"));
-                after.sh("cat file && echo strict >kexecfs.finish");
-            }
+
+            Bundle after = another.start("after", root, "own", ROOT);
+            assertEquals("7:8 640", after.sh(LOOK + "file"));
+            assertEquals("100007:100008 640", another.sh(LOOK + "own/file"));
+            after.sh("cat file && echo strict >kexecfs.finish");
         }
     }
 }
