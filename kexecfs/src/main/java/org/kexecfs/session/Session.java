@@ -41,12 +41,17 @@ import org.slf4j.LoggerFactory;
  *   <li>{@link #finish}: LUO's hold ends, and the session is {@link State#NORMAL} again, for the next time.
  * </ol>
  *
+ * <p>With {@link Settings.Preserve#AT_LINK} LUO has the manifest, and each file from its link or close on, in
+ * {@link State#NORMAL} already: a kexec leads to {@link State#UPDATED} without prepare. Whoever changes the size of a file has
+ * it taken back first ({@link #write}, {@link #resize}), and handed over again ({@link #sync}).
+ *
  * <p>Unhappy ends: a prepare that fails leaves the state normal and nothing held. What cannot be restored or
  * understood leads to {@link State#FAILED}: what could be restored is there to read, {@link #error} says what happened, and
  * finish goes on with what there is. {@link #close} at any time lets LUO drop what it holds.
  *
  * <p>Locks: {@code lock} guards everything but the bytes of files; it is the only one here and taken before those of
- * {@link LiveUpdate}. Bytes move under no lock (see {@link OpenFile}). Listeners are called outside it.
+ * {@link LiveUpdate}. Bytes move under no lock, but in a session that preserves at link: there they are written under the
+ * shared half of it, so that LUO is not handed a file that grows meanwhile. Listeners are called outside it.
  */
 public final class Session implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(Session.class);

@@ -188,6 +188,7 @@ class DamageTest {
                 Arguments.of("nanoseconds", put(node().setModifiedNanoseconds(1_000_000_000))),
                 Arguments.of("neither file nor directory", put(node().setKindValue(3))),
                 Arguments.of("neither file nor directory", put(node().clearKind())),
+                Arguments.of("absent for a reason unknown", put(node().setAbsenceValue(3))),
                 Arguments.of("a root that is no directory", put(node().setToken(0))),
                 Arguments.of("without a value", put(node().addXattr(bytes("user.a")))),
                 Arguments.of("twice", put(node().addXattr(bytes("a\0001")).addXattr(bytes("a\0002")))),

@@ -330,4 +330,30 @@ class ManifestTest {
         ErrnoException e = assertThrows(ErrnoException.class, what);
         assertTrue(e.is(errno), e::getMessage);
     }
+
+    @Test
+    void aManifestIsOfAHigherGenerationThanTheOneThatItTakesThePlaceOf() {
+        try (Manifest first = Manifest.create(Read.SESSION);
+                Manifest second = first.compacted(Stream.empty());
+                Manifest third = second.compacted(Stream.empty());
+                Read again = Read.again(third)) {
+            assertEquals(0, first.generation());
+            assertEquals(2, again.manifest().generation());
+        }
+    }
+
+    @Test
+    void whatFitsIntoItsRoomDoesNotMakeTheFileLonger() {
+        try (Manifest manifest = Manifest.create(Read.SESSION)) {
+            List<Change> changes = List.of(Changes.file(1), Changes.link("a", 1));
+            manifest.reserve(Manifest.sizeOf(changes));
+            long size = manifest.memfd().status().size();
+
+            manifest.append(changes);
+
+            assertEquals(0, manifest.room());
+            assertEquals(size, manifest.memfd().status().size());
+            assertEquals(size, manifest.length());
+        }
+    }
 }

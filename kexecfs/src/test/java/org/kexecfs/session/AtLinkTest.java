@@ -15,12 +15,19 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Stream;
 import jnr.constants.platform.linux.Errno;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.kexecfs.luo.LiveUpdateSession;
 import org.kexecfs.manifest.Bytes;
+import org.kexecfs.manifest.Change;
+import org.kexecfs.manifest.Kind;
+import org.kexecfs.manifest.Manifest;
+import org.kexecfs.manifest.Name;
+import org.kexecfs.manifest.Node;
 import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.Time;
 import org.kexecfs.session.Settings.Preserve;
@@ -329,6 +336,57 @@ class AtLinkTest {
         assertEquals("39", read(next, "file39"));
         assertEquals(
                 60_000, next.xattrs(path("file35")).get(Bytes.of("user.long")).length());
+    }
+
+    @Test
+    void ofTwoManifestsTheOneOfTheHigherGenerationCounts() {
+        session.close();
+        try (Manifest old = manifest("old");
+                Manifest newer = manifest("newer").compacted(manifestOf("newer"))) {
+            assertEquals(List.of("newer"), Machine.find(handedOver(old.memfd(), newer.memfd())));
+            assertEquals(List.of("newer"), Machine.find(handedOver(newer.memfd(), old.memfd())));
+        }
+    }
+
+    @Test
+    void ofTwoManifestsADamagedOneDoesNotCount() {
+        session.close();
+        try (Manifest old = manifest("old");
+                Manifest newer = manifest("newer").compacted(manifestOf("newer"))) {
+            newer.memfd().pwrite(new byte[] {-1}, newer.length() - 1);
+
+            assertEquals(List.of("old"), Machine.find(handedOver(old.memfd(), newer.memfd())));
+        }
+    }
+
+    private static Stream<Change> manifestOf(String directory) {
+        return Stream.of(
+                new Change.Put(Node.of(0, Kind.DIRECTORY, 1, 1, 0755, Time.now(), false)),
+                new Change.Put(Node.of(1, Kind.DIRECTORY, 1, 1, 0755, Time.now(), false)),
+                new Change.Link(0, Name.of(directory), 1));
+    }
+
+    private Manifest manifest(String directory) {
+        Manifest manifest = Manifest.create(Machine.NAME);
+        machine.keep(manifest.memfd());
+        manifest.append(manifestOf(directory).toList());
+        return manifest;
+    }
+
+    /** The session after a kexec, as which two manifests were handed over. */
+    private Session handedOver(Fd a, Fd b) {
+        machine.session().close();
+        try (LiveUpdateSession whole = machine.luo().createSession("vm");
+                LiveUpdateSession inA = machine.luo().createSession("vm/a");
+                LiveUpdateSession inB = machine.luo().createSession("vm/b")) {
+            inA.preserve(a, 0);
+            inB.preserve(b, 0);
+            assertEquals(Set.of("vm/a", "vm/b"), machine.luo().holding(), whole.toString());
+            machine.luo().kexec();
+        }
+        Session next = machine.open();
+        assertEquals(State.UPDATED, next.state(), next.error());
+        return next;
     }
 
     @Test
