@@ -619,9 +619,11 @@ final class Entries implements AutoCloseable {
     /** {@link #commit} of changes of what is in these directories: their times change with it, and have no other record. */
     private void commitIn(List<Node> directories, List<Change> changes) {
         Time now = Time.now();
-        List<Change> all = new ArrayList<>(changes);
+        List<Change> all = new ArrayList<>();
         directories.forEach(directory ->
                 all.add(new Change.Put(entries.get(directory.token()).touched(directory, now))));
+        // Last, for what is removed at the end of a log may still be LUO's (Recovery).
+        all.addAll(changes);
         commit(all);
         directories.forEach(directory -> entries.get(directory.token()).touchContents(now));
     }
