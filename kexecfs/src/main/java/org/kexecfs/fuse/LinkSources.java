@@ -6,6 +6,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
@@ -50,15 +52,7 @@ final class LinkSources {
      */
     static Fd open(Caller caller, int pid, int number) {
         try (Pidfd process = reach(caller, pid)) {
-            Fd file = process.getFd(number);
-            try {
-                // It may have become another, by execve(2) of a set-uid program, between the check and now.
-                PtraceRule.check(caller.process(), process);
-                return file;
-            } catch (RuntimeException e) {
-                ForeignFiles.close(file, caller.uid());
-                throw e;
-            }
+            return take(caller, process, number);
         }
     }
 
@@ -66,7 +60,7 @@ final class LinkSources {
     static Source stat(Caller caller, int pid, int number) {
         try (Pidfd process = reach(caller, pid)) {
             ProcessStatus owner = ProcessStatus.read(process.pid());
-            Fd file = process.getFd(number);
+            Fd file = take(caller, process, number);
             try {
                 FileStatus status = file.status();
                 return new Source(
@@ -79,9 +73,55 @@ final class LinkSources {
         }
     }
 
+    /**
+     * A descriptor of a process that was in reach a moment ago. The caller's own process cannot become another meanwhile: one
+     * of its threads waits for us, and execve(2) waits for that (fs/exec.c, de_thread).
+     */
+    private static Fd take(Caller caller, Pidfd process, int number) {
+        ProcessStatus asking = caller.process();
+        return PtraceRule.isOwn(asking, process)
+                ? process.getFd(number)
+                : take(
+                        () -> process.getFd(number),
+                        () -> PtraceRule.check(asking, process),
+                        file -> ForeignFiles.close(file, caller.uid()));
+    }
+
+    /**
+     * An open file of a process that is in reach while it has it.
+     *
+     * <p>A process may execute a set-uid program, and that another again, between any two looks at it: in reach, out of reach
+     * and in reach again. So the rule is asked between two takings, and they must have found the same open file: the
+     * process had it before and after it was in reach. A program that is out of reach, and opens files, opens others each
+     * time.
+     *
+     * @param get takes the file
+     * @param rule throws if the process is not in reach
+     * @param close gives a file back
+     */
+    static Fd take(Supplier<Fd> get, Runnable rule, Consumer<Fd> close) {
+        Fd file = get.get();
+        try {
+            rule.run();
+            Fd again = get.get();
+            try {
+                if (!file.isSameOpenFile(again)) {
+                    throw new ErrnoException(Errno.ENOENT, "the descriptor has become another's");
+                }
+            } finally {
+                close.accept(again);
+            }
+            rule.run();
+            return file;
+        } catch (RuntimeException e) {
+            close.accept(file);
+            throw e;
+        }
+    }
+
     /** Returns if the process is there; whoever asks may see that, as in /proc. */
     static void checkExists(Caller caller, int pid) {
-        Pidfd.open(Namespace.pidSeenBy(caller.process(), pid)).close();
+        pin(caller.process(), pid).close();
     }
 
     /** The descriptors of a process; errors as for {@link #open}. */
@@ -99,7 +139,7 @@ final class LinkSources {
     private static Pidfd reach(Caller caller, int pid) {
         ForeignFiles.requireRoom(caller.uid());
         ProcessStatus asking = caller.process();
-        Pidfd process = Pidfd.open(Namespace.pidSeenBy(asking, pid));
+        Pidfd process = pin(asking, pid);
         try {
             PtraceRule.check(asking, process);
             return process;
@@ -107,5 +147,20 @@ final class LinkSources {
             process.close();
             throw e;
         }
+    }
+
+    /** The process of that number, and no other that has its number meanwhile. */
+    private static Pidfd pin(ProcessStatus asking, int pid) {
+        Pidfd process = Pidfd.open(Namespace.pidSeenBy(asking, pid));
+        try {
+            if (Namespace.isSeenAs(process.pid(), asking, pid) && process.isAlive()) {
+                return process;
+            }
+        } catch (RuntimeException e) {
+            process.close();
+            throw e;
+        }
+        process.close();
+        throw new ErrnoException(Errno.ENOENT, "no process " + pid);
     }
 }

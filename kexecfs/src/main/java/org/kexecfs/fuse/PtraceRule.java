@@ -33,7 +33,7 @@ final class PtraceRule {
      */
     static void check(ProcessStatus caller, Pidfd target) {
         ProcessStatus other = ProcessStatus.read(target.pid());
-        boolean may = other.tgid() == caller.tgid() || mayWeSee(other) && mayAttach(caller, other);
+        boolean may = isOwn(caller, target) || mayWeSee(other) && mayAttach(caller, other, target);
         if (!target.isAlive()) {
             // What was read may have been about another process that has its number now.
             throw new ErrnoException(Errno.ENOENT, "process " + target.pid() + " has ended");
@@ -43,6 +43,11 @@ final class PtraceRule {
                     Errno.EPERM,
                     "process " + caller.tgid() + " may not reach the open files of process " + other.tgid());
         }
+    }
+
+    /** Whether the target is the caller's own process. */
+    static boolean isOwn(ProcessStatus caller, Pidfd target) {
+        return caller.tgid() == target.pid();
     }
 
     /** What is closed even to us, who serve the mount, is closed to our callers. */
@@ -58,20 +63,20 @@ final class PtraceRule {
         }
     }
 
-    private static boolean mayAttach(ProcessStatus caller, ProcessStatus other) {
+    private static boolean mayAttach(ProcessStatus caller, ProcessStatus other, Pidfd target) {
         boolean capable = isCapable(caller, other);
-        return (capable || isSame(caller, other)) && yamaLets(caller, other, capable);
+        return (capable || isSame(caller, other, target)) && yamaLets(caller, other, capable);
     }
 
-    private static boolean isSame(ProcessStatus caller, ProcessStatus other) {
+    private static boolean isSame(ProcessStatus caller, ProcessStatus other, Pidfd target) {
         return other.uids().stream().limit(3).allMatch(caller.uids().getFirst()::equals)
                 && other.gids().stream().limit(3).allMatch(caller.gids().getFirst()::equals)
-                && isDumpable(other)
+                && target.isDumpable().orElseGet(() -> isOwnersOwn(other))
                 && hasAllOf(caller, other);
     }
 
-    /** A process that changed its credentials is not dumpable, and the kernel then shows root as its files' owner. */
-    private static boolean isDumpable(ProcessStatus process) {
+    /** Of a process that is not dumpable the kernel shows root as its files' owner. */
+    private static boolean isOwnersOwn(ProcessStatus process) {
         FileStatus status = FileStatus.of("/proc/" + process.tgid() + "/status");
         return status.uid() == process.uids().get(1);
     }

@@ -41,6 +41,7 @@ public final class Fd implements AutoCloseable {
     private static final short F_WRLCK = 1;
     private static final short F_UNLCK = 2;
     private static final int SIZE_OF_FLOCK = 32;
+    private static final int F_DUPFD_QUERY = 1027;
     private static final int F_DUPFD_CLOEXEC = 1030;
     private static final int F_ADD_SEALS = 1033;
     private static final int F_GET_SEALS = 1034;
@@ -312,6 +313,21 @@ public final class Fd implements AutoCloseable {
     /** fsync(2). */
     public void fsync() {
         check(() -> C.fsync(number()), () -> told("fsync"));
+    }
+
+    /**
+     * Whether another descriptor is of the same open file, with one position and one set of flags (fcntl(2), F_DUPFD_QUERY).
+     * Linux before 6.10 does not tell: there it is enough that it is the same file.
+     */
+    public boolean isSameOpenFile(Fd other) {
+        try {
+            return check(() -> C.fcntl(number(), F_DUPFD_QUERY, other.number()), () -> told("F_DUPFD_QUERY")) == 1;
+        } catch (ErrnoException e) {
+            if (e.is(Errno.EINVAL)) {
+                return status().id().equals(other.status().id());
+            }
+            throw e;
+        }
     }
 
     /** The open file's flags (fcntl(2), F_GETFL): access mode, O_APPEND, .... */

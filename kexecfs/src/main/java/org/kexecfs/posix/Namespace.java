@@ -84,6 +84,19 @@ public record Namespace(List<FileId> lineage) {
         }
     }
 
+    /**
+     * Whether a process has a number for an observer: for one that was found by {@link #pidSeenBy} and then pinned, whose own
+     * number may have become another's in between.
+     *
+     * @param pid the process, in our PID namespace
+     * @param observer another one, likewise
+     * @param number as {@code observer}'s PID namespace counts
+     */
+    public static boolean isSeenAs(int pid, ProcessStatus observer, int number) {
+        int depth = observer.namespacePids().size();
+        return depth == 1 ? pid == number : isNumbered(pid, depth, number, pid(observer.tgid()));
+    }
+
     private static int scan(ProcessStatus observer, int number) {
         int depth = observer.namespacePids().size();
         Namespace namespace = pid(observer.tgid());

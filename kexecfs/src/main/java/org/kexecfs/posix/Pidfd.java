@@ -3,10 +3,18 @@ package org.kexecfs.posix;
 import static org.kexecfs.posix.Libc.C;
 import static org.kexecfs.posix.Syscall.check;
 
+import java.util.Optional;
 import jnr.constants.platform.linux.Errno;
+import jnr.ffi.Pointer;
 
 /** A process held by a descriptor (pidfd_open(2)): its number cannot come to mean another process. */
 public final class Pidfd implements AutoCloseable {
+    private static final int SIZE_OF_PIDFD_INFO = 72;
+    private static final long PIDFD_GET_INFO = 0xc0000000L | SIZE_OF_PIDFD_INFO << 16 | 0xff0b;
+    private static final long PIDFD_INFO_COREDUMP = 1 << 4;
+    private static final int COREDUMP_MASK = 64;
+    private static final int PIDFD_COREDUMP_USER = 1 << 2;
+
     private final Fd fd;
     private final int pid;
 
@@ -48,6 +56,26 @@ public final class Pidfd implements AutoCloseable {
         } catch (ErrnoException e) {
             return e.is(Errno.EPERM);
         }
+    }
+
+    /**
+     * Whether the kernel lets others than root look into the process (PR_SET_DUMPABLE of prctl(2)): not if it gained rights,
+     * or does not want it.
+     *
+     * @return empty if the kernel does not tell (Linux before 6.16)
+     */
+    public Optional<Boolean> isDumpable() {
+        Pointer info = Fd.allocate(SIZE_OF_PIDFD_INFO);
+        info.putLong(0, PIDFD_INFO_COREDUMP);
+        try {
+            fd.ioctl(PIDFD_GET_INFO, info, "PIDFD_GET_INFO");
+        } catch (ErrnoException e) {
+            // ESRCH: it has ended, which whoever asks looks for anyway.
+            return Optional.empty();
+        }
+        return (info.getLong(0) & PIDFD_INFO_COREDUMP) == 0
+                ? Optional.empty()
+                : Optional.of((info.getInt(COREDUMP_MASK) & PIDFD_COREDUMP_USER) != 0);
     }
 
     /**

@@ -17,6 +17,12 @@ final class CProgram {
     /** {@code DO_IOCTL NAME FILE}. */
     static final String DO_IOCTL = compile("src/test/c/do-ioctl.c");
 
+    /** {@code FLIP SET_UID_COPY}: becomes a set-uid program and itself again, over and over; both have a memfd as 9. */
+    static final String FLIP = compile("src/test/c/flip.c");
+
+    /** {@code IN_THREAD MOUNT FD}: links its descriptor from a thread, and tells the thread's id and waits. */
+    static final String IN_THREAD = compile("src/test/c/in-thread.c");
+
     private CProgram() {}
 
     private static String compile(String source) {
@@ -32,6 +38,7 @@ final class CProgram {
                             "-Wall",
                             "-Wextra",
                             "-Werror",
+                            "-pthread",
                             "-Isrc/main/c",
                             "-o",
                             program.toString(),
