@@ -64,17 +64,21 @@ final class FuseChannel implements AutoCloseable {
         this.mostUsers = mostRequests + 1;
         this.requests = Workers.ofThisProcess().watch(device, Epoll.IN, this::ready);
         this.channel = fuse.fuse_chan_new(channelOperations(), device.number(), BUFFER_SIZE, null);
-        this.instance = LibFuse.fuseNew()
+        this.instance = SpliceKey.leaveOut(fuse, () -> create(options));
+        if (instance == null) {
+            throw new ErrnoException(Errno.EIO, "libfuse refuses the options " + options);
+        }
+        this.session = fuse.fuse_get_session(instance);
+    }
+
+    private Pointer create(List<String> options) {
+        return LibFuse.fuseNew()
                 .create(
                         channel,
                         fuseArgs(List.of("kexecfs", "-o", String.join(",", options))),
                         Struct.getMemory(operations),
                         Struct.size(operations),
                         null);
-        if (instance == null) {
-            throw new ErrnoException(Errno.EIO, "libfuse refuses the options " + options);
-        }
-        this.session = fuse.fuse_get_session(instance);
     }
 
     /**

@@ -72,8 +72,13 @@ public final class KexecFsMount implements AutoCloseable {
         served.close();
     }
 
+    /** Unmounts, and does not wait: {@link #ended} completes once nobody has a file in it open any more. */
+    public void unmount() {
+        served.unmount();
+    }
+
     /**
-     * {@link #close}, and whoever has files open in the mount, or sees it elsewhere, has it no more: what a kexec does to it,
+     * {@link #unmount}, and whoever has files open in the mount, or sees it elsewhere, has it no more: what a kexec does to it,
      * for one that is emulated.
      */
     public void abort() {

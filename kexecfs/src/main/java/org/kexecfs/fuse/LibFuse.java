@@ -53,6 +53,8 @@ public interface LibFuse {
 
     Pointer fuse_get_session(Pointer fuse);
 
+    Pointer fuse_session_data(Pointer session);
+
     void fuse_session_process_buf(Pointer session, Pointer buffer, Pointer channel);
 
     void fuse_destroy(Pointer fuse);

@@ -8,6 +8,9 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.kexecfs.mount.MountViews;
 import org.kexecfs.posix.Epoll;
+import org.kexecfs.posix.ErrnoException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Says when a filesystem is mounted nowhere any more: one watch of the mount table for all mounts of this process.
@@ -17,6 +20,8 @@ import org.kexecfs.posix.Epoll;
  * only, they are looked through once a second.
  */
 final class MountWatch {
+    private static final Logger log = LoggerFactory.getLogger(MountWatch.class);
+
     private static final Duration STEP = Duration.ofMillis(20);
     private static final Duration SECOND = Duration.ofSeconds(1);
 
@@ -25,7 +30,7 @@ final class MountWatch {
     private final Workers workers = Workers.ofThisProcess();
     private final Map<Long, Runnable> waiting = new ConcurrentHashMap<>();
     private final AtomicBoolean due = new AtomicBoolean();
-    private final AtomicBoolean dueElsewhere = new AtomicBoolean();
+    private final AtomicBoolean dueAgain = new AtomicBoolean();
     private final Workers.Watch table = workers.watch(MountViews.openOwn(), Epoll.PRI, this::lookSoon);
 
     private MountWatch() {
@@ -61,20 +66,34 @@ final class MountWatch {
         due.set(false);
         // First, so that no change is missed.
         table.arm();
-        Set<Long> gone = goneFrom(MountViews.devicesHere());
-        if (gone.isEmpty()) {
-            return;
-        }
-        Set<Long> elsewhere = MountViews.devicesAnywhere();
-        gone.stream().filter(device -> !elsewhere.contains(device)).forEach(this::tell);
-        if (gone.stream().anyMatch(waiting::containsKey) && dueElsewhere.compareAndSet(false, true)) {
-            workers.later(SECOND, this::lookElsewhere);
+        try {
+            if (isAnyElsewhere()) {
+                lookAgain();
+            }
+        } catch (ErrnoException e) {
+            log.warn("whether mounts have ended cannot be seen now: {}", e.getMessage());
+            lookAgain();
         }
     }
 
-    private void lookElsewhere() {
-        dueElsewhere.set(false);
-        look();
+    /** Tells of those that are nowhere; whether some are mounted, but not here. */
+    private boolean isAnyElsewhere() {
+        Set<Long> gone = goneFrom(MountViews.devicesHere());
+        if (gone.isEmpty()) {
+            return false;
+        }
+        Set<Long> elsewhere = MountViews.devicesAnywhere();
+        gone.stream().filter(device -> !elsewhere.contains(device)).forEach(this::tell);
+        return gone.stream().anyMatch(elsewhere::contains);
+    }
+
+    private void lookAgain() {
+        if (dueAgain.compareAndSet(false, true)) {
+            workers.later(SECOND, () -> {
+                dueAgain.set(false);
+                look();
+            });
+        }
     }
 
     private Set<Long> goneFrom(Set<Long> mounted) {

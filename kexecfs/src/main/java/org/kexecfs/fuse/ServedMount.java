@@ -183,6 +183,20 @@ final class ServedMount implements AutoCloseable {
         }
     }
 
+    /** Takes the mount away. The session ends when nobody has a file in it open any more. */
+    void unmount() {
+        if (!ended.isDone()) {
+            place.detach(mount);
+        }
+    }
+
+    /** {@link #unmount}, and whoever has files open in the mount has them no more, as if this process had been killed. */
+    void abort() {
+        if (!ended.isDone()) {
+            place.abort(mount);
+        }
+    }
+
     /**
      * Takes the mount away, and ends the session. Again is nothing.
      *
@@ -191,21 +205,7 @@ final class ServedMount implements AutoCloseable {
      */
     @Override
     public void close() {
-        if (!ended.isDone()) {
-            place.detach(mount);
-        }
-        awaitEndForAWhile();
-    }
-
-    /** {@link #close}, and whoever has files open in the mount has them no more, as if this process had been killed. */
-    void abort() {
-        if (!ended.isDone()) {
-            place.abort(mount);
-        }
-        awaitEndForAWhile();
-    }
-
-    private void awaitEndForAWhile() {
+        unmount();
         try {
             ended.get(PATIENCE.toMillis(), TimeUnit.MILLISECONDS);
         } catch (TimeoutException e) {

@@ -2,6 +2,7 @@ package org.kexecfs.mount;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -38,7 +39,11 @@ public final class MountViews {
         return Fd.open("/proc/self/mountinfo", Fd.O_RDONLY, 0);
     }
 
-    /** Numbers of all filesystems that are mounted where we can see them from where we are, in part or as a whole. */
+    /**
+     * Numbers of all filesystems that are mounted where we can see them from where we are, in part or as a whole.
+     *
+     * @throws ErrnoException EMFILE if no file can be opened to look
+     */
     public static Set<Long> devicesHere() {
         return devices("self").collect(Collectors.toSet());
     }
@@ -46,6 +51,8 @@ public final class MountViews {
     /**
      * Numbers of all filesystems that are mounted in the mount namespace of any process. A namespace that no process is in
      * does not count. Nothing is kept open: that would keep a namespace.
+     *
+     * @throws ErrnoException EMFILE if no file can be opened to look
      */
     public static Set<Long> devicesAnywhere() {
         Set<List<String>> seen = new HashSet<>();
@@ -58,7 +65,7 @@ public final class MountViews {
                     .flatMap(MountViews::devices)
                     .collect(Collectors.toSet());
         } catch (IOException e) {
-            throw new ErrnoException(Errno.ENOENT, PROC + " cannot be read: " + e.getMessage());
+            throw new ErrnoException(Errno.EMFILE, PROC + " cannot be read: " + e.getMessage());
         }
     }
 
@@ -115,9 +122,19 @@ public final class MountViews {
             byte[] all = Files.readAllBytes(PROC.resolve(process).resolve("mountinfo"));
             return new String(all, StandardCharsets.ISO_8859_1).lines();
         } catch (IOException e) {
+            if (process.equals("self") || isForWantOfFiles(e)) {
+                throw new ErrnoException(Errno.EMFILE, "mountinfo of process " + process + ": " + e.getMessage());
+            }
             // It has ended.
             return Stream.empty();
         }
+    }
+
+    /** EMFILE, ENFILE: what cannot be looked at now may well have mounts. Java has no other word for it. */
+    private static boolean isForWantOfFiles(IOException e) {
+        return e instanceof FileSystemException f
+                && f.getReason() != null
+                && f.getReason().startsWith("Too many open files");
     }
 
     /** The third field, MAJOR:MINOR; found without taking the line apart, for there may be thousands. */

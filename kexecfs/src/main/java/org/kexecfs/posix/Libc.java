@@ -188,6 +188,10 @@ public interface Libc {
 
     int sigaction(int signal, Pointer action, Pointer old);
 
+    int pthread_key_create(Pointer key, Pointer destructor);
+
+    int pthread_key_delete(int key);
+
     int geteuid();
 
     int getegid();

@@ -17,6 +17,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.kexecfs.posix.Epoll;
 import org.kexecfs.posix.Fd;
+import org.kexecfs.posix.ThreadKeys;
 
 /** Threads that all mounts share, and what one mount's trouble is to the others. */
 class WorkersTest {
@@ -151,6 +152,23 @@ class WorkersTest {
             } finally {
                 more.forEach(KexecFsMount::close);
             }
+        }
+    }
+
+    @Test
+    void aProcessHasMoreMountsThanThreadKeys() throws Exception {
+        try (Mounted first = Mounted.with("")) {
+            int before = ThreadKeys.next();
+            List<KexecFsMount> more = new ArrayList<>();
+            try {
+                for (int i = 0; i < MANY; i++) {
+                    more.add(another(first, i));
+                }
+                assertTrue(ThreadKeys.next() <= before + 1, "libfuse keeps a key for each mount");
+            } finally {
+                more.forEach(KexecFsMount::close);
+            }
+            assertTrue(ThreadKeys.next() <= before + 1);
         }
     }
 

@@ -3,21 +3,26 @@ package org.kexecfs.daemon;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import org.kexecfs.fuse.KexecFsMount;
 import org.kexecfs.mount.MountOptions;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** The mounts that the daemon serves, by their filesystems' numbers: each from when it is mounted until its session ended. */
 final class ServedMounts {
-    /** To end one is to wait for others: for who has its files open. */
-    private static final int ENDED_AT_ONCE = 64;
+    private static final Logger log = LoggerFactory.getLogger(ServedMounts.class);
+
+    /** How long the next end of a mount is waited for: of all that are left somebody has files open then. */
+    private static final Duration PATIENCE = Duration.ofSeconds(5);
 
     private record Served(KexecFsMount mount, MountOptions options) {}
 
@@ -76,15 +81,31 @@ final class ServedMounts {
         }
     }
 
-    /** Unmounts all, and ends their sessions; each as {@link KexecFsMount#close}. */
+    /** Unmounts all, and ends their sessions. */
     void closeAll() {
-        endAll(served -> true, KexecFsMount::close);
+        endAll(served -> true, KexecFsMount::unmount);
     }
 
+    /** To end a thousand takes its time: they are waited for as long as another one ends every now and then. */
     private void endAll(Predicate<Served> which, Consumer<KexecFsMount> end) {
-        List<Served> chosen = mounts.values().stream().filter(which).toList();
-        try (ExecutorService threads = Executors.newFixedThreadPool(ENDED_AT_ONCE)) {
-            chosen.forEach(served -> threads.execute(() -> end.accept(served.mount())));
+        List<KexecFsMount> ending =
+                mounts.values().stream().filter(which).map(Served::mount).toList();
+        Semaphore ends = new Semaphore(0);
+        ending.forEach(mount -> mount.ended().whenComplete((nothing, failure) -> ends.release()));
+        ending.forEach(end);
+        try {
+            for (int ended = 0; ended < ending.size(); ended++) {
+                if (!ends.tryAcquire(PATIENCE.toMillis(), TimeUnit.MILLISECONDS)) {
+                    ending.stream()
+                            .filter(mount -> !mount.ended().isDone())
+                            .forEach(mount -> log.warn(
+                                    "{}: files in it are still open; what they hold ends with this process",
+                                    mount.directory()));
+                    return;
+                }
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         }
     }
 }
