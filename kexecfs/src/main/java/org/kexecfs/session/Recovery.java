@@ -33,8 +33,8 @@ record Recovery(
     private static final Logger log = LoggerFactory.getLogger(Recovery.class);
 
     private static final String TAKEN_BACK =
-            "missing, for its size was to change when the kexec came, and LUO has a file only while its size stands still;"
-                    + " unlink it and make it anew, or finish, which drops it";
+            " (their sizes were to change when the kexec came, and LUO has a file only while its size stands still); unlink"
+                    + " and make them anew, or finish, which drops them";
 
     /** Where the files come from: as it is here, from the kernel before. */
     interface Source {
@@ -204,13 +204,22 @@ record Recovery(
                     continue;
                 }
                 boolean takenBack = absent && node.absence() == Absence.TAKEN_BACK;
-                tell(takenBack ? missing : damage, node, takenBack ? TAKEN_BACK : e.getMessage(), tree);
+                if (takenBack) {
+                    missing.add(told(node, missing, tree));
+                } else {
+                    damage.add("entry " + told(node, damage, tree) + ": " + e.getMessage());
+                }
                 entries.put(node.token(), Entry.lost(node, absent ? Status.MISSING : new Status.Error(e.errno())));
             }
         }
         Manifest manifest =
                 damage.isEmpty() && isWritable(read.manifest()) ? read.manifest() : replaced(read.manifest(), tree);
-        Recovery recovery = new Recovery(manifest, tree, entries, told(damage), told(missing));
+        Recovery recovery = new Recovery(
+                manifest,
+                tree,
+                entries,
+                told(damage, "; "),
+                told(missing, ", ").map(paths -> "missing: " + paths + TAKEN_BACK));
         recovery.dropUnmade(unmade, name);
         return recovery;
     }
@@ -263,9 +272,8 @@ record Recovery(
     }
 
     /** Only the first are told by path, for to look one up goes through all names. */
-    private static void tell(List<String> what, Node node, String why, Tree tree) {
-        boolean told = what.size() < MOST_TOLD;
-        what.add("entry " + (told ? tree.pathOf(node.token()) : node.token()) + ": " + why);
+    private static String told(Node node, List<String> before, Tree tree) {
+        return before.size() < MOST_TOLD ? tree.pathOf(node.token()).toString() : Long.toString(node.token());
     }
 
     /** A memfd that may not be executed comes back sealed against everything, and takes no more changes. */
@@ -279,14 +287,14 @@ record Recovery(
         }
     }
 
-    private static Optional<String> told(List<String> what) {
+    private static Optional<String> told(List<String> what, String between) {
         if (what.isEmpty()) {
             return Optional.empty();
         }
-        String all = String.join("; ", what.subList(0, Math.min(MOST_TOLD, what.size())));
+        String all = String.join(between, what.subList(0, Math.min(MOST_TOLD, what.size())));
         return Optional.of(
                 what.size() > MOST_TOLD
-                        ? all + "; and " + (what.size() - MOST_TOLD) + " more, see kexecfs.files"
+                        ? all + between + "and " + (what.size() - MOST_TOLD) + " more, see kexecfs.files"
                         : all);
     }
 }

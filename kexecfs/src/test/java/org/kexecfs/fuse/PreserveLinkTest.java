@@ -108,7 +108,7 @@ class PreserveLinkTest {
         mounted.remount(LINK);
 
         assertEquals("updated", mounted.state());
-        assertTrue(mounted.read("kexecfs.error").startsWith("entry log: missing, "), mounted.read("kexecfs.error"));
+        assertTrue(mounted.read("kexecfs.error").startsWith("missing: log ("), mounted.read("kexecfs.error"));
         assertEquals("kept log", mounted.sh("echo $(ls -I 'kexecfs.*')").succeeded());
         mounted.sh("cat log").failed("Input/output error");
         mounted.write("kexecfs.finish", "1");

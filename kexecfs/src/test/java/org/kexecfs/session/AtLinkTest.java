@@ -128,7 +128,7 @@ class AtLinkTest {
 
         assertEquals(State.UPDATED, next.state());
         assertEquals("missing", status(next, "log"));
-        assertTrue(next.error().startsWith("entry log: missing"), next.error());
+        assertTrue(next.error().startsWith("missing: log ("), next.error());
         Fails.with(Errno.EIO, () -> read(next, "log"));
         assertEquals("1", read(next, "other"));
         next.finish(Finish.KEEP);
