@@ -345,12 +345,12 @@ class ReachTest {
     }
 
     @Test
-    void aControlWriteFromABindMountInAnotherUserNamespaceIsAnyUsers() {
+    void aControlWriteFromABindMountInAnotherUserNamespaceIsAnyUsers() throws IOException {
         Shell inside = Shell.bash(
                 Shell.NOBODY,
-                "mkdir -p $1 && unshare --user --map-root-user --mount sh -c '"
+                "unshare --user --map-root-user --mount sh -c '"
                         + "mount --bind $0 $1 && cd $1 && cat kexecfs.state && echo 1 > kexecfs.prepare' $2 $1",
-                "/tmp/kexecfs-bind-" + ProcessHandle.current().pid(),
+                Files.createDirectory(mounted.base().resolve("bind")),
                 mounted.directory());
 
         assertTrue(inside.output().startsWith("normal\n"), inside.output());
