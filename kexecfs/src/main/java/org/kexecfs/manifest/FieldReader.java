@@ -1,6 +1,7 @@
 package org.kexecfs.manifest;
 
 import java.nio.ByteBuffer;
+import java.util.Arrays;
 
 /**
  * The fields of a record, one after the other, in protobuf's encoding. Read by hand: protobuf's run time costs a mount
@@ -12,24 +13,33 @@ import java.nio.ByteBuffer;
 final class FieldReader {
     private static final int LONGEST_VARINT = 64;
 
-    private final ByteBuffer in;
+    // Not the buffer that they come in: a mount reads each byte of a manifest before the JVM has compiled any of this.
+    private final byte[] in;
+    private final int end;
+    private int at;
     private int begin;
     private int number;
     private int type;
     private long value;
-    private ByteBuffer content;
+    private int contentAt;
 
-    /** Reads what is left in {@code record}. */
+    /** Reads what is left in {@code record}, which is an array's. */
     FieldReader(ByteBuffer record) {
-        in = record.slice();
+        this(record.array(), record.arrayOffset() + record.position(), record.arrayOffset() + record.limit());
+    }
+
+    private FieldReader(byte[] in, int at, int end) {
+        this.in = in;
+        this.at = at;
+        this.end = end;
     }
 
     /** Goes to the next field; false if there is none. */
     boolean next() throws Damage {
-        if (!in.hasRemaining()) {
+        if (at == end) {
             return false;
         }
-        begin = in.position();
+        begin = at;
         long tag = varint();
         type = (int) tag & 7;
         number = (int) (tag >>> 3);
@@ -38,9 +48,9 @@ final class FieldReader {
         }
         switch (type) {
             case FieldWriter.VARINT -> value = varint();
-            case FieldWriter.FIXED64 -> content = take(Long.BYTES);
-            case FieldWriter.BYTES -> content = take(varint());
-            case FieldWriter.FIXED32 -> content = take(Integer.BYTES);
+            case FieldWriter.FIXED64 -> take(Long.BYTES);
+            case FieldWriter.BYTES -> take(varint());
+            case FieldWriter.FIXED32 -> take(Integer.BYTES);
             default -> throw new Damage("it has a field of type " + type + ", which there is not");
         }
         return true;
@@ -77,22 +87,19 @@ final class FieldReader {
 
     /** A field of bytes. */
     Bytes bytes() throws Damage {
-        return copy(content());
+        expect(FieldWriter.BYTES);
+        return copy(contentAt);
     }
 
     /** A field that is a record itself. */
     FieldReader record() throws Damage {
-        return new FieldReader(content());
+        expect(FieldWriter.BYTES);
+        return new FieldReader(in, contentAt, at);
     }
 
     /** The whole field as it is written, with its number and type. */
     Bytes whole() {
-        return copy(in.slice(begin, in.position() - begin));
-    }
-
-    private ByteBuffer content() throws Damage {
-        expect(FieldWriter.BYTES);
-        return content;
+        return copy(begin);
     }
 
     private void expect(int expected) throws Damage {
@@ -101,22 +108,21 @@ final class FieldReader {
         }
     }
 
-    private ByteBuffer take(long length) throws Damage {
-        if (length < 0 || length > in.remaining()) {
+    private void take(long length) throws Damage {
+        if (length < 0 || length > end - at) {
             throw tooShort();
         }
-        ByteBuffer taken = in.slice(in.position(), (int) length);
-        in.position(in.position() + (int) length);
-        return taken;
+        contentAt = at;
+        at += (int) length;
     }
 
     private long varint() throws Damage {
         long read = 0;
         for (int shift = 0; shift < LONGEST_VARINT; shift += 7) {
-            if (!in.hasRemaining()) {
+            if (at == end) {
                 throw tooShort();
             }
-            byte b = in.get();
+            byte b = in[at++];
             read |= (long) (b & 0x7f) << shift;
             if (b >= 0) {
                 return read;
@@ -129,9 +135,8 @@ final class FieldReader {
         return new Damage("it ends within a field");
     }
 
-    private static Bytes copy(ByteBuffer from) {
-        byte[] bytes = new byte[from.remaining()];
-        from.get(bytes);
-        return Bytes.of(bytes);
+    /** The bytes from there to where the field ends. */
+    private Bytes copy(int from) {
+        return Bytes.of(Arrays.copyOfRange(in, from, at));
     }
 }

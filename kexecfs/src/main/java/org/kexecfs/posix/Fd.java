@@ -430,7 +430,12 @@ public final class Fd implements AutoCloseable {
 
     /** The file's size, times and identity (statx(2)), without asking a remote filesystem. */
     public FileStatus status() {
-        return FileStatus.of(number(), told("statx"));
+        return FileStatus.of(number(), () -> told("statx"));
+    }
+
+    /** The file's identity alone (statx(2)). */
+    public FileId id() {
+        return FileStatus.idOf(number(), () -> told("statx"));
     }
 
     /** The path that leads to the file now, as /proc/self/fd tells it. */

@@ -3,6 +3,7 @@ package org.kexecfs.posix;
 import static org.kexecfs.posix.Libc.C;
 import static org.kexecfs.posix.Syscall.check;
 
+import java.util.function.Supplier;
 import jnr.ffi.Pointer;
 
 /**
@@ -47,8 +48,22 @@ public record FileStatus(
     private static final int STATX_BASIC_STATS = 0x7ff;
     private static final int SIZE_OF_STATX = 256;
 
-    static FileStatus of(int fd, String told) {
-        return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, told);
+    /** A string of no bytes: to make one of Java's anew costs more than the call. */
+    private static final Pointer NO_PATH = Fd.allocate(1);
+
+    static FileStatus of(int fd, Supplier<String> told) {
+        return of(ofOpenFile(fd, told));
+    }
+
+    /** {@link #id} alone, for who asks for that of thousands. */
+    static FileId idOf(int fd, Supplier<String> told) {
+        return id(ofOpenFile(fd, told));
+    }
+
+    private static Pointer ofOpenFile(int fd, Supplier<String> told) {
+        Pointer s = Fd.allocate(SIZE_OF_STATX);
+        check(() -> C.statx(fd, NO_PATH, AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, s), told);
+        return s;
     }
 
     /**
@@ -57,7 +72,7 @@ public record FileStatus(
      * @throws ErrnoException ENOENT, ENOTDIR, EACCES; ENOTCONN below a FUSE mount whose server is gone
      */
     public static FileStatus of(String path) {
-        return statx(AT_FDCWD, path, 0, "stat(" + path + ")");
+        return statx(path, 0);
     }
 
     /** {@link #of(String)} of what is known of the file without asking a filesystem that others serve: that it is this one. */
@@ -72,12 +87,16 @@ public record FileStatus(
      */
     public static FileStatus ofOpenFile(int process, int fd) {
         String path = "/proc/" + process + "/fd/" + fd;
-        return statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, "stat(" + path + ")");
+        return statx(path, AT_STATX_DONT_SYNC);
     }
 
-    private static FileStatus statx(int directory, String path, int flags, String told) {
+    private static FileStatus statx(String path, int flags) {
         Pointer s = Fd.allocate(SIZE_OF_STATX);
-        check(() -> C.statx(directory, path, flags, STATX_BASIC_STATS, s), () -> told);
+        check(() -> C.statx(AT_FDCWD, path, flags, STATX_BASIC_STATS, s), () -> "stat(" + path + ")");
+        return of(s);
+    }
+
+    private static FileStatus of(Pointer s) {
         return new FileStatus(
                 s.getShort(28) & 0xffff,
                 s.getInt(16) & 0xffffffffL,
@@ -89,7 +108,11 @@ public record FileStatus(
                 time(s, 64),
                 time(s, 112),
                 time(s, 96),
-                new FileId(device(s.getInt(136), s.getInt(140)), s.getLong(32)));
+                id(s));
+    }
+
+    private static FileId id(Pointer s) {
+        return new FileId(device(s.getInt(136), s.getInt(140)), s.getLong(32));
     }
 
     private static long device(int major, int minor) {

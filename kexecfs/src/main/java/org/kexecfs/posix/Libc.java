@@ -76,6 +76,8 @@ public interface Libc {
 
     int statx(int directory, String path, int flags, int mask, Pointer status);
 
+    int statx(int directory, Pointer path, int flags, int mask, Pointer status);
+
     int fstatfs(int fd, Pointer status);
 
     int futimens(int fd, Pointer times);

@@ -44,6 +44,9 @@ final class Entries implements AutoCloseable {
     /** So many entries are counted at each change without anyone noticing. */
     private static final int MANY = 64;
 
+    /** Of more, they are counted when one in so many has come since. */
+    private static final int SHARE = 8;
+
     /** Room in the manifest for what is recorded while LUO has frozen its size, if the manifest is not longer. */
     private static final long FROZEN_ROOM = 64 * 1024;
 
@@ -204,7 +207,7 @@ final class Entries implements AutoCloseable {
 
     private Node add(EntryPath path, Node parent, Fd file, int mode, int uid, int gid, boolean readOnly) {
         Node node = newNode(parent, Kind.FILE, mode, uid, gid, readOnly);
-        FileId id = file.status().id();
+        FileId id = file.id();
         if (!ownership.take(id)) {
             throw new ErrnoException(Errno.EBUSY, path + ": another session has this open file");
         }
@@ -279,7 +282,7 @@ final class Entries implements AutoCloseable {
      * refused by that.
      */
     private boolean fits(long size) {
-        boolean countIsFresh = entries.size() >= MANY && adoptedSince < entries.size() / MANY;
+        boolean countIsFresh = entries.size() >= MANY && adoptedSince < entries.size() / SHARE;
         if (!countIsFresh || lastBytes + size > settings.size()) {
             lastBytes = bytes();
             adoptedSince = 0;
@@ -352,7 +355,7 @@ final class Entries implements AutoCloseable {
             preserved.letGo(token);
             Entry entry = entries.remove(token);
             entry.file().ifPresent(file -> {
-                FileId id = file.status().id();
+                FileId id = file.id();
                 tokens.remove(id);
                 ownership.release(id);
                 kept.forget(token);
@@ -607,7 +610,7 @@ final class Entries implements AutoCloseable {
 
     private void index(Entry entry) {
         entry.file().ifPresent(file -> {
-            FileId id = file.status().id();
+            FileId id = file.id();
             tokens.put(id, entry.token());
             if (!ownership.take(id)) {
                 // LUO gave it to us, so the other is wrong; and a restore does not fail for that.

@@ -140,9 +140,12 @@ record Recovery(
         return of(left.manifest(), new Crash(left, luo), name, settings);
     }
 
-    /** The one that counts; the others are closed. */
+    /** The one that counts; the others are closed. To compare them they are read, so one alone is not. */
     private static Fd newest(List<Fd> manifests, String name) {
         Fd newest = manifests.get(0);
+        if (manifests.size() == 1) {
+            return newest;
+        }
         long generation = generation(newest, name);
         for (Fd other : manifests.subList(1, manifests.size())) {
             long otherGeneration = generation(other, name);

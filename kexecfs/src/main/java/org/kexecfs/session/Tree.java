@@ -4,6 +4,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Deque;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
@@ -51,7 +52,7 @@ final class Tree {
         }
     }
 
-    private final Map<Long, Vertex> vertices = new TreeMap<>();
+    private final Map<Long, Vertex> vertices = new HashMap<>();
     private long cycle;
 
     /** Whether {@code name} is kexecfs's own to give. */
@@ -223,7 +224,10 @@ final class Tree {
 
     /** All entries, the root included, by token. */
     List<Node> nodes() {
-        return vertices.values().stream().map(v -> v.node).toList();
+        return vertices.keySet().stream()
+                .sorted()
+                .map(token -> vertices.get(token).node)
+                .toList();
     }
 
     /**
