@@ -24,6 +24,9 @@ final class Completion {
 
     private static final int FUSE_IOCTL = 39;
 
+    /** libfuse answers ENOSYS, which the kernel makes ENOTTY of after a FUSE_IOCTL. */
+    private static final int NO_OPERATION = 0;
+
     private static final int REPLY_ERROR = 4;
     private static final int SIZE_OF_REPLY_HEADER = 16;
     private static final int SIZE_OF_ENTRY_OUT = 128;
@@ -47,7 +50,11 @@ final class Completion {
             case FUSE_INIT, FUSE_OPEN, FUSE_CREATE -> answering.set(request);
             case FUSE_RELEASE -> nodes.released(node, request.getLong(REQUEST_BODY));
             case FUSE_RENAME2 -> rename2.request(request);
-            case FUSE_IOCTL -> Ioctls.completeRequest(request.slice(REQUEST_BODY));
+            case FUSE_IOCTL -> {
+                if (!Ioctls.knows(request.slice(REQUEST_BODY))) {
+                    request.putInt(OPCODE, NO_OPERATION);
+                }
+            }
             case FUSE_GETATTR -> asked.set(nodes.completeGetattr(node, request.slice(REQUEST_BODY)));
             default -> {}
         }

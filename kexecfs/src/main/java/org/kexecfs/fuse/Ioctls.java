@@ -21,7 +21,6 @@ import org.kexecfs.session.Usage;
  * which mount the file was opened, only for a caller that sees a mount of this filesystem that is not read-only.
  */
 final class Ioctls {
-    private static final int ENDS_OF_FUSE_IOCTL_IN = 28;
     private static final int COMMAND_OF_FUSE_IOCTL_IN = 12;
 
     private final Session session;
@@ -35,15 +34,14 @@ final class Ioctls {
     }
 
     /**
-     * A FUSE_IOCTL comes in: for what is not ours, no answer but an errno is wanted. libfuse 2 would send memory that it
-     * never wrote, and the kernel copies that to the caller, error or not.
+     * Whether a FUSE_IOCTL is for us. libfuse 2 must not see another: it would send memory that it never wrote, which the kernel
+     * copies to the caller, error or not; and a shorter answer is EIO to the kernel where it asks by itself, as for
+     * FS_IOC_GETFLAGS.
      *
-     * @param request its body, struct fuse_ioctl_in, changed in place
+     * @param request its body, struct fuse_ioctl_in
      */
-    static void completeRequest(Pointer request) {
-        if (Ioctl.numbered(request.getInt(COMMAND_OF_FUSE_IOCTL_IN)).isEmpty()) {
-            request.putInt(ENDS_OF_FUSE_IOCTL_IN, 0);
-        }
+    static boolean knows(Pointer request) {
+        return Ioctl.numbered(request.getInt(COMMAND_OF_FUSE_IOCTL_IN)).isPresent();
     }
 
     /**

@@ -23,6 +23,9 @@ final class CProgram {
     /** {@code IN_THREAD MOUNT FD}: links its descriptor from a thread, and tells the thread's id and waits. */
     static final String IN_THREAD = compile("src/test/c/in-thread.c");
 
+    /** {@code FAMILIES}: system calls of many families on the files of the current directory, and what they answer. */
+    static final String FAMILIES = compile("src/test/c/families.c");
+
     private CProgram() {}
 
     private static String compile(String source) {
