@@ -77,7 +77,7 @@ public record FileStatus(
 
     /** {@link #of(String)} of what is known of the file without asking a filesystem that others serve: that it is this one. */
     public static FileStatus known(String path) {
-        return statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, "stat(" + path + ")");
+        return statx(path, AT_STATX_DONT_SYNC);
     }
 
     /**
