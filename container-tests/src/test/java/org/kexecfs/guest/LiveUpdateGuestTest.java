@@ -66,6 +66,11 @@ class LiveUpdateGuestTest {
     }
 
     @TestFactory
+    Stream<DynamicTest> aPrivateSessionComesBackIfItWasPreparedAndHeld() {
+        return GuestReport.of(guest.run("private"));
+    }
+
+    @TestFactory
     Stream<DynamicTest> allThatAnEntryIsSurvivesTwoKexecs() {
         return GuestReport.of(guest.run("attributes"));
     }
