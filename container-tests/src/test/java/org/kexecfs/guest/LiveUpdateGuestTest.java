@@ -2,6 +2,7 @@ package org.kexecfs.guest;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -78,6 +79,12 @@ class LiveUpdateGuestTest {
     @TestFactory
     Stream<DynamicTest> allWaysInAndOutWorkOnBothSidesOfAKexec() {
         return GuestReport.of(guest.run("ways"));
+    }
+
+    /** With the figures of kexecfs/doc/comparison.md; a JVM under strace takes its time. */
+    @TestFactory
+    Stream<DynamicTest> eachRecipeWorksWithPlainFilesAndWithIoctls() {
+        return GuestReport.of(guest.within(Duration.ofMinutes(8)).run("cookbook"));
     }
 
     @TestFactory
