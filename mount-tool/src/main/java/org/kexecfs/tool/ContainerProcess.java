@@ -3,7 +3,6 @@ package org.kexecfs.tool;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalInt;
-import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Pidfd;
 
 /** The first process of a container, asked of the engines of this machine. */
@@ -15,6 +14,7 @@ final class ContainerProcess {
      *
      * @param container name or id
      * @throws ToolException no engine has such a container, or it does not run
+     * @throws org.kexecfs.posix.ErrnoException ENOENT if its process has ended, or is none that we see
      */
     static Pidfd open(String container) {
         List<String> said = new ArrayList<>();
@@ -37,19 +37,16 @@ final class ContainerProcess {
         if (pid == 0) {
             throw new ToolException(Exit.FAILED, "container " + container + " does not run; start it first");
         }
+        Pidfd process = Pidfd.open(pid);
         try {
-            Pidfd process = Pidfd.open(pid);
             if (engine.pidOf(container).equals(OptionalInt.of(pid))) {
                 return process;
             }
+        } catch (ContainerEngine.Silent e) {
             process.close();
-        } catch (ErrnoException e) {
-            // It ended, or the engine's processes are none that we see.
-            throw new ToolException(
-                    Exit.FAILED,
-                    "container " + container + " has process " + pid + ", says " + engine + ", but: " + e.getMessage(),
-                    e);
+            throw e;
         }
+        process.close();
         throw new ToolException(Exit.FAILED, "container " + container + " has ended meanwhile");
     }
 }
