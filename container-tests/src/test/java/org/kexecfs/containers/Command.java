@@ -16,7 +16,7 @@ import java.util.List;
  * @param exit its exit code
  * @param output what it said, errors included
  */
-record Command(String line, int exit, String output) {
+public record Command(String line, int exit, String output) {
     /** Runs a program on the host, to its end. */
     static Command of(String... command) {
         return of(new ProcessBuilder(command));
@@ -41,13 +41,13 @@ record Command(String line, int exit, String output) {
     }
 
     /** What it said, less the newline at its end; it must have succeeded. */
-    String succeed() {
+    public String succeed() {
         assertEquals(0, exit, this::toString);
         return output.stripTrailing();
     }
 
     /** It must have failed, and said this. */
-    void failWith(String words) {
+    public void failWith(String words) {
         assertTrue(exit != 0 && output.contains(words), () -> "not failed with '" + words + "': " + this);
     }
 }

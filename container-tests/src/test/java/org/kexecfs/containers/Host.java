@@ -14,7 +14,7 @@ import java.util.SequencedMap;
  *
  * <p>Life cycle: {@link #close} ends the containers, unmounts what a test left mounted, and ends the daemon.
  */
-final class Host implements AutoCloseable {
+public final class Host implements AutoCloseable {
     private static final Path IMAGE = Path.of(System.getProperty("kexecfs.image"));
 
     private final Scratch scratch = Scratch.make("containers");
@@ -27,7 +27,7 @@ final class Host implements AutoCloseable {
      * @param options of {@code -o}, besides the emulation
      * @return where
      */
-    Path mount(String session, String... options) {
+    public Path mount(String session, String... options) {
         Path directory = path(session);
         try {
             Files.createDirectories(directory);
@@ -41,7 +41,7 @@ final class Host implements AutoCloseable {
     }
 
     /** An update of the kernel, as far as an emulation goes: all mounts are gone after it. */
-    void kexec() {
+    public void kexec() {
         sh("kexecfs kexec --emulate " + path("luo"));
         mounts.clear();
     }
@@ -68,17 +68,17 @@ final class Host implements AutoCloseable {
     }
 
     /** A path in a directory of this test's own. */
-    Path path(String name) {
+    public Path path(String name) {
         return scratch.directory().resolve(name);
     }
 
     /** Runs a shell command that must succeed, and returns what it said. */
-    String sh(String command) {
+    public String sh(String command) {
         return run(command).succeed();
     }
 
     /** Runs a shell command, with the packaged commands on its PATH, and the tests' engine as theirs. */
-    Command run(String command) {
+    public Command run(String command) {
         ProcessBuilder shell = new ProcessBuilder("bash", "-c", command)
                 .directory(scratch.directory().toFile());
         shell.environment().merge("PATH", IMAGE.resolve("bin").toString(), (path, ours) -> ours + ":" + path);

@@ -1,5 +1,6 @@
 package org.kexecfs.guest;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -18,8 +19,12 @@ public enum Accelerator {
     private static final Duration PROBE = Duration.ofSeconds(10);
     private static final Map<Path, Accelerator> BEST = new ConcurrentHashMap<>();
 
-    /** How {@code run-guest} calls it. */
-    String word() {
+    /**
+     * How {@code run-guest} and QEMU call it.
+     *
+     * @return tcg or kvm
+     */
+    public String word() {
         return name().toLowerCase(Locale.ROOT);
     }
 
@@ -33,6 +38,25 @@ public enum Accelerator {
      */
     public static Accelerator best(Path kernel, Path root) {
         return BEST.computeIfAbsent(kernel, _ -> probe(kernel, root));
+    }
+
+    /**
+     * The best one that works here, for who has no root to probe with.
+     *
+     * @param kernel a kernel to probe with
+     * @return KVM if a guest ran to its end with it, else TCG
+     * @throws IOException if a root cannot be made
+     */
+    public static Accelerator best(Path kernel) throws IOException {
+        if (BEST.containsKey(kernel)) {
+            return BEST.get(kernel);
+        }
+        if (!Files.isWritable(KVM_DEVICE)) {
+            return TCG;
+        }
+        try (GuestRoot root = GuestRoot.bare(kernel)) {
+            return best(kernel, root.image());
+        }
     }
 
     private static Accelerator probe(Path kernel, Path root) {
