@@ -3,8 +3,11 @@ package org.kexecfs.fuse;
 import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
 import jnr.constants.platform.linux.Errno;
+import org.kexecfs.keep.Keep;
+import org.kexecfs.keep.Shelf;
 import org.kexecfs.mount.MountOptions;
 import org.kexecfs.mount.MountPoint;
+import org.kexecfs.mount.MountRecord;
 import org.kexecfs.posix.ErrnoException;
 
 /**
@@ -33,11 +36,34 @@ public final class KexecFsMount implements AutoCloseable {
      *     CAP_SYS_ADMIN; EEXIST if LUO has a session of that name that is somebody else's
      */
     public static KexecFsMount mount(String name, Path directory, MountOptions options) {
-        if (options.nowhere()) {
-            throw new ErrnoException(Errno.EINVAL, "mount option private: such a mount is on no directory");
-        }
+        requireDirectory(options);
         try (MountPoint point = MountPoint.open(directory)) {
             return new KexecFsMount(point.directory(), ServedMount.start(name, point, options));
+        }
+    }
+
+    /**
+     * Mounts a session so that it outlives this process: whoever is started in its place mounts it once more by this, with
+     * the same, and goes on with it.
+     *
+     * @param asked the session, the mount point and the options
+     * @param keep what holds it
+     * @throws ErrnoException as {@link #mount(String, Path, MountOptions)}; EMFILE, EAGAIN as {@link Keep#park}. If there was
+     *     a session to go on with, it stays where it was left
+     */
+    public static KexecFsMount mount(MountRecord asked, Keep keep) {
+        MountOptions options = asked.parsed();
+        requireDirectory(options);
+        Shelf shelf = new Shelf(keep, asked.shelf());
+        try (MountPoint point = MountPoint.open(asked.directory())) {
+            return new KexecFsMount(
+                    point.directory(), ServedMount.start(asked.session(), point, options, asked, shelf));
+        }
+    }
+
+    private static void requireDirectory(MountOptions options) {
+        if (options.nowhere()) {
+            throw new ErrnoException(Errno.EINVAL, "mount option private: such a mount is on no directory");
         }
     }
 

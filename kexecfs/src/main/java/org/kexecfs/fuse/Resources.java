@@ -16,6 +16,11 @@ final class Resources implements AutoCloseable {
         return resource;
     }
 
+    /** Leaves everything open for good. */
+    synchronized void forget() {
+        open.clear();
+    }
+
     /** Closes everything, the last made first. Again is nothing. */
     @Override
     public synchronized void close() {

@@ -1,5 +1,6 @@
 package org.kexecfs.fuse;
 
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -13,15 +14,16 @@ import org.kexecfs.luo.EmulatedLiveUpdate;
 import org.kexecfs.luo.LiveUpdate;
 import org.kexecfs.mount.FuseMount;
 import org.kexecfs.mount.MountOptions;
+import org.kexecfs.mount.MountRecord;
 import org.kexecfs.mount.MountViews;
 import org.kexecfs.mount.OwnedFiles;
+import org.kexecfs.mount.Parked;
 import org.kexecfs.mount.Place;
 import org.kexecfs.mount.SessionLock;
 import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.Libc;
 import org.kexecfs.posix.ResourceLimits;
 import org.kexecfs.posix.Time;
-import org.kexecfs.posix.Tmpfs;
 import org.kexecfs.session.Host;
 import org.kexecfs.session.Session;
 import org.kexecfs.session.Settings;
@@ -42,6 +44,9 @@ final class ServedMount implements AutoCloseable {
 
     /** How many requests of one mount are served at once. */
     private static final int MOST_REQUESTS = 8;
+
+    /** For what nobody will mount again. */
+    private static final Path NOWHERE_ELSE = Path.of("/");
 
     /** How long the end of a mount that is out of sight is waited for. */
     private static final Duration PATIENCE = Duration.ofSeconds(5);
@@ -75,22 +80,36 @@ final class ServedMount implements AutoCloseable {
         this.ended = channel.ended().thenRun(resources::close);
     }
 
-    /** Mounts a session and serves it: see {@link KexecFsMount#mount}. */
+    /** Mounts a session that ends with this process: see {@link KexecFsMount#mount}. */
     static ServedMount start(String name, Place place, MountOptions options) {
+        return start(name, place, options, new MountRecord(name, NOWHERE_ELSE, NOWHERE_ELSE, ""), Shelf.none());
+    }
+
+    /**
+     * Mounts a session and serves it: see {@link KexecFsMount#mount}.
+     *
+     * @param asked to be kept with it
+     * @param shelf where it is kept. If there is a session already, that one is gone on with; and if that fails it stays there
+     */
+    static ServedMount start(String name, Place place, MountOptions options, MountRecord asked, Shelf shelf) {
         // An entry is an open file, and a restore must not fail for the lack of one.
         ResourceLimits.raiseOpenFiles();
         LibFuse fuse = LibFuse.load();
         LiveUpdate luo = luo(options);
+        boolean left = Parked.hasSession(shelf);
         Resources resources = new Resources();
+        // What ends the session ends it for good.
+        Resources ending = new Resources();
         try {
             resources.add(SessionLock.take(name, options, place.told()));
             FuseMount mount = resources.add(FuseMount.create(name, options));
-            Tmpfs memory = resources.add(Tmpfs.create(options.size(), options.inodes()));
             OwnedFiles files = resources.add(OwnedFiles.open());
+            resources.add(ending);
+            Parked parked = ending.add(Parked.open(shelf, asked, options));
             Optional<Fd> own = place.attach(mount);
             try {
-                Host host = new Host(memory::createFile, files, Shelf.none());
-                Session session = resources.add(Session.open(luo, name, settings(options), host));
+                Host host = new Host(parked.memory()::createFile, files, shelf);
+                Session session = ending.add(Session.open(luo, name, settings(options), host));
                 FuseChannel channel = serve(fuse, session, mount, own, options, resources);
                 log.info("session {} mounted {}, {}, on {}", name, place.told(), session.state(), luo);
                 if (luo.emulated()) {
@@ -104,6 +123,10 @@ final class ServedMount implements AutoCloseable {
                 own.ifPresent(Fd::close);
             }
         } catch (RuntimeException e) {
+            if (left) {
+                log.error("session {} is left as it is, for another try: {}", name, e.getMessage());
+                ending.forget();
+            }
             resources.close();
             throw e;
         }

@@ -75,10 +75,11 @@ final class ProcessKeep implements Keep {
                 return KeeperConnection.open(directory);
             } catch (ErrnoException e) {
                 boolean late = System.nanoTime() >= deadline;
-                if (late || !isGone(e) && !e.is(Errno.EBUSY)) {
+                boolean gone = isGone(e) || e.is(Errno.ENOENT, Errno.ECONNREFUSED);
+                if (late || !gone && !e.is(Errno.EBUSY)) {
                     throw e;
                 }
-                if (isGone(e)) {
+                if (gone) {
                     command.start();
                 }
                 LockSupport.parkNanos(WAIT.toNanos());
@@ -87,7 +88,7 @@ final class ProcessKeep implements Keep {
     }
 
     private static boolean isGone(ErrnoException e) {
-        return e.is(Errno.ENOENT, Errno.ECONNREFUSED, Errno.EPIPE, Errno.ECONNRESET);
+        return e.is(Errno.EPIPE, Errno.ECONNRESET);
     }
 
     @Override

@@ -33,6 +33,16 @@ public final class Tmpfs implements AutoCloseable {
         }
     }
 
+    /** Takes over the root of one that was made before, by whatever process. */
+    public static Tmpfs of(Fd root) {
+        return new Tmpfs(root);
+    }
+
+    /** Its root directory: it lives as long as a descriptor of that, or a file in it. Closed with this. */
+    public Fd root() {
+        return root;
+    }
+
     /**
      * A new empty file with no name (open(2), O_TMPFILE).
      *

@@ -21,6 +21,8 @@ import jnr.constants.platform.linux.Errno;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.kexecfs.luo.EmulatedLiveUpdate;
+import org.kexecfs.luo.LiveUpdateSession;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
 
@@ -200,6 +202,27 @@ class ProcessKeepTest {
                 next.release("c");
             }
             running.join();
+        }
+    }
+
+    @Test
+    void theKeeperRetrievesASessionOfLuoAndHoldsIt() {
+        EmulatedLiveUpdate luo = new EmulatedLiveUpdate(directory.resolve("luo"));
+        try (LiveUpdateSession outgoing = luo.createSession("web")) {
+            outgoing.preserve(file("preserved"), 7);
+            luo.kexec();
+        }
+        try (Keep keep = open();
+                LiveUpdateSession session = keep.retrieve("web/luo.1", luo, "web")) {
+            assertTrue(session.isIncoming());
+            assertEquals(Errno.ENOENT, fails(() -> keep.retrieve("web/luo.2", luo, "other")).errno());
+            assertEquals(Errno.EINVAL, fails(() -> keep.retrieve("web/luo.2", luo, "web")).errno());
+        }
+        try (Keep next = open();
+                LiveUpdateSession session = luo.adopt(next.found().get("web/luo.1"));
+                Fd file = session.retrieve(7)) {
+            assertEquals("preserved", content(file));
+            next.release("web/luo.1");
         }
     }
 

@@ -7,6 +7,7 @@ import java.util.Optional;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.kexecfs.keep.Keep;
 import org.kexecfs.mount.RuntimeDirectory;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
@@ -23,6 +24,7 @@ import org.slf4j.LoggerFactory;
  * <ol>
  *   <li>{@link #start}: the lock of the runtime directory is taken, which refuses a second daemon, and then its socket is
  *       made, which clients find.
+ *   <li>What a daemon before has left with the keeper is mounted again, where it was: {@link Keep}.
  *   <li>{@link #run}: each connection has a thread, asks for one thing ({@link Request}) and is gone. A mount goes on without
  *       one, until it is unmounted, by whomever.
  *   <li>The end: {@link #stop}, or nothing to serve and nobody asking for a while; as with the services that systemd starts on
@@ -50,31 +52,39 @@ public final class Daemon implements AutoCloseable {
     private final Fd listener;
     private final Fd wake = Fd.event();
     private final ServiceManager manager = new ServiceManager(System.getenv("NOTIFY_SOCKET"));
-    private final ServedMounts mounts = new ServedMounts(this::tellStatus);
+    private final Keep keep;
+    private final ServedMounts mounts;
     private final AtomicInteger connections = new AtomicInteger();
     private final ExecutorService threads =
             Executors.newCachedThreadPool(task -> new Thread(null, task, "kexecfsd-client", STACK_SIZE));
     private volatile boolean stopping;
 
-    private Daemon(Address address, DaemonLock lock, Fd listener) {
+    private Daemon(Address address, DaemonLock lock, Fd listener, Keep keep) {
         this.address = address;
         this.lock = lock;
         this.listener = listener;
+        this.keep = keep;
+        this.mounts = new ServedMounts(keep, this::tellStatus);
     }
 
     /**
      * Takes the lock, and listens: from here on clients wait for an answer.
      *
      * @throws ErrnoException EBUSY if another daemon runs there; EACCES, EROFS, ENOSPC for the directory; ENAMETOOLONG if the
-     *     socket's path has more than 107 bytes
+     *     socket's path has more than 107 bytes; and as {@link Keep#open}
      */
     public static Daemon start(Address address) {
         RuntimeDirectory.make(address.directory());
         DaemonLock lock = DaemonLock.take(address.lock(), PATIENCE);
         try {
             remove(address);
-            return new Daemon(
-                    address, lock, Sockets.listenStream(address.socket().toString(), BACKLOG));
+            Fd listener = Sockets.listenStream(address.socket().toString(), BACKLOG);
+            try {
+                return new Daemon(address, lock, listener, Keep.open(address.directory()));
+            } catch (RuntimeException e) {
+                listener.close();
+                throw e;
+            }
         } catch (RuntimeException e) {
             lock.close();
             throw e;
@@ -97,6 +107,7 @@ public final class Daemon implements AutoCloseable {
      */
     public void run(Duration idle) {
         log.info("kexecfsd listens on {}", address.socket());
+        mounts.heal();
         manager.ready();
         tellStatus();
         int patience = idle.isZero() ? Poll.FOREVER : (int) idle.toMillis();
@@ -151,6 +162,7 @@ public final class Daemon implements AutoCloseable {
         listener.close();
         threads.close();
         mounts.closeAll();
+        keep.close();
         manager.close();
         lock.close();
         wake.close();

@@ -4,16 +4,23 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import org.kexecfs.fuse.KexecFsMount;
+import org.kexecfs.keep.Keep;
+import org.kexecfs.keep.Shelf;
 import org.kexecfs.mount.MountOptions;
+import org.kexecfs.mount.MountRecord;
+import org.kexecfs.mount.Parked;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -24,15 +31,21 @@ final class ServedMounts {
     /** How long the next end of a mount is waited for: of all that are left somebody has files open then. */
     private static final Duration PATIENCE = Duration.ofSeconds(5);
 
+    /** More would wait for the processors. */
+    private static final int HEALED_AT_ONCE = 8;
+
     private record Served(KexecFsMount mount, MountOptions options) {}
 
     private final Map<Long, Served> mounts = new ConcurrentHashMap<>();
+    private final Keep keep;
     private final Runnable onChange;
 
     /**
+     * @param keep what holds the sessions if this process dies
      * @param onChange is called after a mount came or went
      */
-    ServedMounts(Runnable onChange) {
+    ServedMounts(Keep keep, Runnable onChange) {
+        this.keep = keep;
         this.onChange = onChange;
     }
 
@@ -42,8 +55,12 @@ final class ServedMounts {
      * @throws org.kexecfs.posix.ErrnoException as {@link KexecFsMount#mount}
      */
     void mount(Request.Mount request) {
-        MountOptions options = MountOptions.parse(request.options(), request.base());
-        KexecFsMount mount = KexecFsMount.mount(request.session(), request.directory(), options);
+        mount(new MountRecord(request.session(), request.directory(), request.base(), request.options()));
+    }
+
+    private void mount(MountRecord asked) {
+        MountOptions options = asked.parsed();
+        KexecFsMount mount = KexecFsMount.mount(asked, keep);
         Served served = new Served(mount, options);
         mounts.put(mount.device(), served);
         onChange.run();
@@ -52,6 +69,41 @@ final class ServedMounts {
             mounts.remove(mount.device(), served);
             onChange.run();
         });
+    }
+
+    /**
+     * Mounts again what a daemon before had mounted, each where it was. What cannot be mounted stays kept, for the next to
+     * try.
+     */
+    void heal() {
+        Collection<Shelf> shelves = Shelf.found(keep).values();
+        if (shelves.isEmpty()) {
+            return;
+        }
+        long begun = System.nanoTime();
+        try (ExecutorService threads = Executors.newFixedThreadPool(HEALED_AT_ONCE)) {
+            shelves.forEach(shelf -> threads.execute(() -> heal(shelf)));
+        }
+        log.info("{} sessions were left: {} mounts after {} ms", shelves.size(), count(), millisecondsSince(begun));
+    }
+
+    private void heal(Shelf shelf) {
+        if (!Parked.hasSession(shelf)) {
+            Parked.clear(shelf);
+            return;
+        }
+        Optional<MountRecord> asked = Parked.record(shelf);
+        try {
+            asked.ifPresentOrElse(
+                    this::mount,
+                    () -> log.warn("what is kept as {} waits: nobody says where it was mounted", shelf.name()));
+        } catch (RuntimeException e) {
+            log.error("session {} could not be mounted again; it is kept: {}", shelf.name(), e.getMessage());
+        }
+    }
+
+    private static long millisecondsSince(long begun) {
+        return Duration.ofNanos(System.nanoTime() - begun).toMillis();
     }
 
     /** The mount of a filesystem. */
