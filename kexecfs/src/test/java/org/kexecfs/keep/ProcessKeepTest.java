@@ -215,8 +215,12 @@ class ProcessKeepTest {
         try (Keep keep = open();
                 LiveUpdateSession session = keep.retrieve("web/luo.1", luo, "web")) {
             assertTrue(session.isIncoming());
-            assertEquals(Errno.ENOENT, fails(() -> keep.retrieve("web/luo.2", luo, "other")).errno());
-            assertEquals(Errno.EINVAL, fails(() -> keep.retrieve("web/luo.2", luo, "web")).errno());
+            assertEquals(
+                    Errno.ENOENT,
+                    fails(() -> keep.retrieve("web/luo.2", luo, "other")).errno());
+            assertEquals(
+                    Errno.EINVAL,
+                    fails(() -> keep.retrieve("web/luo.2", luo, "web")).errno());
         }
         try (Keep next = open();
                 LiveUpdateSession session = luo.adopt(next.found().get("web/luo.1"));
