@@ -82,6 +82,8 @@ public final class Keeper implements AutoCloseable {
             if (!lock.tryLock()) {
                 throw new ErrnoException(Errno.EBUSY, "there is a keeper in " + directory);
             }
+            lock.truncate(0);
+            lock.pwrite(Fd.utf8(ProcessHandle.current().pid() + "\n"), 0);
             // Nobody listens there: who does has the lock.
             Files.deleteIfExists(socket(directory));
             return new Keeper(lock, Sockets.listen(socket(directory).toString(), BACKLOG), most);

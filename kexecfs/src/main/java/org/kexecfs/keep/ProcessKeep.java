@@ -194,6 +194,7 @@ final class ProcessKeep implements Keep {
             keeper = next;
             dead.close();
             next.listen(this::replace);
+            log.info("the next keeper holds all of {} files", parked.size());
             return true;
         } catch (ErrnoException e) {
             log.error("{}; until there is a keeper again, a crash of this process loses all", e.getMessage());
