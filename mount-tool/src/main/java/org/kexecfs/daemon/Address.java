@@ -18,6 +18,11 @@ public record Address(Path directory) {
         return new Address(RuntimeDirectory.path());
     }
 
+    /** Whether it is that of the whole host, which systemd's unit has. */
+    boolean isSystems() {
+        return directory.equals(Path.of("/run/kexecfs"));
+    }
+
     /** What it listens on. */
     Path socket() {
         return directory.resolve("kexecfsd.sock");

@@ -51,7 +51,7 @@ public final class Daemon implements AutoCloseable {
     private final DaemonLock lock;
     private final Fd listener;
     private final Fd wake = Fd.event();
-    private final ServiceManager manager = new ServiceManager(System.getenv("NOTIFY_SOCKET"));
+    private final ServiceManager manager;
     private final Keep keep;
     private final ServedMounts mounts;
     private final AtomicInteger connections = new AtomicInteger();
@@ -59,11 +59,12 @@ public final class Daemon implements AutoCloseable {
             Executors.newCachedThreadPool(task -> new Thread(null, task, "kexecfsd-client", STACK_SIZE));
     private volatile boolean stopping;
 
-    private Daemon(Address address, DaemonLock lock, Fd listener, Keep keep) {
+    private Daemon(Address address, DaemonLock lock, Fd listener, Keep keep, ServiceManager manager) {
         this.address = address;
         this.lock = lock;
         this.listener = listener;
         this.keep = keep;
+        this.manager = manager;
         this.mounts = new ServedMounts(keep, this::tellStatus);
     }
 
@@ -74,18 +75,24 @@ public final class Daemon implements AutoCloseable {
      *     socket's path has more than 107 bytes; and as {@link Keep#open}
      */
     public static Daemon start(Address address) {
+        return start(address, System.getenv("NOTIFY_SOCKET"));
+    }
+
+    static Daemon start(Address address, String notifySocket) {
         RuntimeDirectory.make(address.directory());
         DaemonLock lock = DaemonLock.take(address.lock(), PATIENCE);
+        ServiceManager manager = new ServiceManager(notifySocket);
         try {
             remove(address);
             Fd listener = Sockets.listenStream(address.socket().toString(), BACKLOG);
             try {
-                return new Daemon(address, lock, listener, Keep.open(address.directory()));
+                return new Daemon(address, lock, listener, Keep.open(address.directory()), manager);
             } catch (RuntimeException e) {
                 listener.close();
                 throw e;
             }
         } catch (RuntimeException e) {
+            manager.close();
             lock.close();
             throw e;
         }

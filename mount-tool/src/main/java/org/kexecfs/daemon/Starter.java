@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.List;
 import java.util.Optional;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.mount.RuntimeDirectory;
@@ -14,12 +15,18 @@ import org.kexecfs.posix.ErrnoException;
 
 /**
  * Starts the daemon for a client that finds none. Of clients that do so at once, one starts it; the others wait for that one
- * (a lock) and find it.
+ * (a lock) and find it. Where systemd runs and has its unit, systemd starts it: it would otherwise belong to the service, or
+ * the login, that its first client is of, and end with that.
  *
  * @param address where
  * @param program kexecfsd
  */
 public record Starter(Address address, Path program) {
+    private static final String UNIT = "kexecfsd.service";
+
+    private static final List<String> UNIT_DIRECTORIES = List.of(
+            "/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system");
+
     /** Closes what the client has open: the daemon outlives it, its terminal and its working directory. */
     private static final String SCRIPT = "exec setsid \"$1\" --ready-fd 3 3>&1 >/dev/null 2>>\"$2\" </dev/null";
 
@@ -44,6 +51,30 @@ public record Starter(Address address, Path program) {
     }
 
     private Client startLocked() {
+        return isUnit() ? startUnit() : startProgram();
+    }
+
+    private boolean isUnit() {
+        return address.isSystems()
+                && Files.isDirectory(Path.of("/run/systemd/system"))
+                && UNIT_DIRECTORIES.stream().anyMatch(directory -> Files.exists(Path.of(directory, UNIT)));
+    }
+
+    private Client startUnit() {
+        try {
+            Process systemctl = new ProcessBuilder("systemctl", "start", UNIT)
+                    .redirectErrorStream(true)
+                    .start();
+            String said = new String(systemctl.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+            return Client.connect(address)
+                    .orElseThrow(() ->
+                            new ErrnoException(Errno.EIO, "systemd does not start " + UNIT + ": " + said.strip()));
+        } catch (IOException e) {
+            throw new ErrnoException(Errno.EIO, "systemd does not start " + UNIT + ": " + e.getMessage());
+        }
+    }
+
+    private Client startProgram() {
         try {
             Files.deleteIfExists(address.log());
             Process daemon = new ProcessBuilder(
