@@ -1,8 +1,14 @@
 package org.kexecfs.mount;
 
+import java.io.IOException;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.luo.SessionName;
 import org.kexecfs.posix.ErrnoException;
@@ -15,6 +21,9 @@ import org.kexecfs.posix.FileStatus;
  * <p>The kernel lets the lock go when the process ends, however it ends; the file is taken away by whoever unmounts.
  */
 public final class SessionLock implements AutoCloseable {
+    private static final String LOCKS = "mounted";
+    private static final String BY_PROCESS = " by process ";
+
     private final Path path;
     private final Fd file;
 
@@ -35,8 +44,8 @@ public final class SessionLock implements AutoCloseable {
         // Before it becomes a path.
         String name = SessionName.whole(session).text();
         Path backend = options.emulate().orElseGet(RuntimeDirectory::path);
-        Path path = RuntimeDirectory.make(backend.resolve("mounted"))
-                .resolve(URLEncoder.encode(name, StandardCharsets.UTF_8));
+        Path path =
+                RuntimeDirectory.make(backend.resolve(LOCKS)).resolve(URLEncoder.encode(name, StandardCharsets.UTF_8));
         while (true) {
             Fd file = Fd.open(path.toString(), Fd.O_RDWR | Fd.O_CREAT, 0600);
             if (!file.tryLock()) {
@@ -51,12 +60,39 @@ public final class SessionLock implements AutoCloseable {
             }
             if (isAt(path, file)) {
                 file.truncate(0);
-                file.pwrite(
-                        Fd.utf8(place + " by process " + ProcessHandle.current().pid()), 0);
+                file.pwrite(Fd.utf8(place + BY_PROCESS + ProcessHandle.current().pid()), 0);
                 return new SessionLock(path, file);
             }
             // Whoever had it took the file away between our open and our lock.
             file.close();
+        }
+    }
+
+    /**
+     * Where the sessions of an emulation are mounted, as {@link Place#told()} has it.
+     *
+     * @param emulation its directory
+     */
+    public static Set<String> placesOf(Path emulation) {
+        Path locks = emulation.resolve(LOCKS);
+        if (!Files.isDirectory(locks)) {
+            return Set.of();
+        }
+        try (Stream<Path> files = Files.list(locks)) {
+            return files.map(SessionLock::place).flatMap(Optional::stream).collect(Collectors.toSet());
+        } catch (IOException e) {
+            throw new ErrnoException(Errno.EIO, locks + " cannot be read: " + e.getMessage());
+        }
+    }
+
+    private static Optional<String> place(Path lock) {
+        try {
+            String text = Files.readString(lock);
+            int end = text.lastIndexOf(BY_PROCESS);
+            return end < 0 ? Optional.empty() : Optional.of(text.substring(0, end));
+        } catch (IOException e) {
+            // It has just been unmounted.
+            return Optional.empty();
         }
     }
 
@@ -71,8 +107,8 @@ public final class SessionLock implements AutoCloseable {
     @Override
     public void close() {
         try {
-            java.nio.file.Files.deleteIfExists(path);
-        } catch (java.io.IOException e) {
+            Files.deleteIfExists(path);
+        } catch (IOException e) {
             // A file without a lock keeps nobody from mounting.
             return;
         } finally {

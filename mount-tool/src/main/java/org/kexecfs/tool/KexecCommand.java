@@ -4,9 +4,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.kexecfs.luo.EmulatedLiveUpdate;
 import org.kexecfs.mount.MountTable;
 import org.kexecfs.mount.MountTable.MountedSession;
+import org.kexecfs.mount.SessionLock;
 import org.kexecfs.posix.Mounts;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -40,23 +43,35 @@ final class KexecCommand implements Runnable {
             throw new ToolException(
                     Exit.FAILED, directory + " is no emulation's directory: nothing was mounted with it");
         }
-        List<MountedSession> before =
-                MountTable.read().stream().filter(KexecCommand::isLive).toList();
         Path emulation = directory.toAbsolutePath().normalize();
+        // No others are so much as looked at: one whose server does not answer would make us wait for it.
+        List<MountedSession> mounts = mountsOf(emulation);
         EmulatedLiveUpdate.Kexec done = new EmulatedLiveUpdate(emulation).kexec();
         Optional<Integer> daemon = Kexecfsd.drop(emulation);
         done.holders().stream()
                 .filter(holder -> !Optional.of(holder).equals(daemon))
                 .forEach(KexecCommand::kill);
-        before.reversed().stream().filter(m -> !isLive(m)).forEach(m -> Mounts.detach(m.directory()));
+        mounts.reversed().stream()
+                .map(MountedSession::directory)
+                .filter(SessionInfo::isDead)
+                .forEach(Mounts::detach);
         spec.commandLine()
                 .getOut()
                 .println("kexec emulated; handed over: "
                         + (done.sessions().isEmpty() ? "nothing" : String.join(", ", done.sessions())));
     }
 
-    private static boolean isLive(MountedSession mount) {
-        return !SessionInfo.isDead(mount.directory());
+    /** Those of an emulation, and their bind mounts. */
+    private static List<MountedSession> mountsOf(Path emulation) {
+        Set<String> places = SessionLock.placesOf(emulation);
+        List<MountedSession> all = MountTable.read();
+        Set<Long> filesystems = all.stream()
+                .filter(mount -> places.contains("at " + mount.directory()))
+                .map(MountedSession::device)
+                .collect(Collectors.toSet());
+        return all.stream()
+                .filter(mount -> filesystems.contains(mount.device()))
+                .toList();
     }
 
     private static void kill(int pid) {
