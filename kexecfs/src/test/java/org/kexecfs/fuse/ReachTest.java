@@ -15,9 +15,11 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import jnr.constants.platform.linux.Errno;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -216,9 +218,12 @@ class ReachTest {
                 "-c",
                 "for i in 1 2 3 4 5 6 7 8; do sh -c :; done; sh -c 'echo $$; exec sleep 60'; true");
         String number = sibling.inputReader().readLine();
-        long seen = sibling.descendants()
-                .filter(p -> p.info().command().orElse("").endsWith("sleep"))
-                .findFirst()
+        long seen = Awaitility.await()
+                .until(
+                        () -> sibling.descendants()
+                                .filter(p -> p.info().command().orElse("").endsWith("sleep"))
+                                .findFirst(),
+                        Optional::isPresent)
                 .orElseThrow()
                 .pid();
 

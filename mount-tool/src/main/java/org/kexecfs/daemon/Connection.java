@@ -56,6 +56,7 @@ final class Connection implements AutoCloseable {
             switch (asked.get()) {
                 case Request.Mount mount -> mounts.mount(mount);
                 case Request.Drop drop -> mounts.drop(drop.emulation());
+                case Request.Heal heal -> log.debug("what could be healed was, before anyone was served");
                 case Request.AwaitEnd await -> awaitEnd(mounts, await.device());
             }
             send(new Answer.Done());

@@ -55,6 +55,14 @@ public sealed interface Request {
         }
     }
 
+    /** Answers when what a killed daemon had mounted is mounted again, as far as it can be: a daemon begins with that. */
+    record Heal() implements Request {
+        @Override
+        public byte[] encoded() {
+            return encode("heal");
+        }
+    }
+
     /** The bytes to send. */
     byte[] encoded();
 
@@ -85,6 +93,9 @@ public sealed interface Request {
         }
         if (verb.equals("await") && fields.size() == 1) {
             return new AwaitEnd(device(fields.getFirst()));
+        }
+        if (verb.equals("heal") && fields.isEmpty()) {
+            return new Heal();
         }
         if (verb.equals("drop") && fields.size() == 1) {
             return new Drop(path(fields.getFirst()));

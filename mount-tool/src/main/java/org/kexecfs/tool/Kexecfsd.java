@@ -32,6 +32,13 @@ final class Kexecfsd {
                 "kexecfsd ended without an answer; " + Address.ours().log() + " may say why");
     }
 
+    /** Has what a killed daemon had mounted mounted again, as far as it can be. */
+    static void heal() {
+        if (askStarting(new Request.Heal()) instanceof Answer.Failed failed) {
+            throw new ToolException(Exit.of(failed.errno()), "kexecfsd: " + failed.message());
+        }
+    }
+
     /**
      * Has the daemon end the mounts of an emulation, as a kexec would.
      *

@@ -42,6 +42,7 @@ public final class Main implements Runnable {
     static {
         COMMANDS.put("mount", MountCommand::new);
         COMMANDS.put("umount", UmountCommand::new);
+        COMMANDS.put("heal", HealCommand::new);
         COMMANDS.put("bind", BindCommand::new);
         COMMANDS.put("status", StatusCommand::new);
         COMMANDS.put("ls", LsCommand::new);

@@ -17,7 +17,7 @@ import picocli.CommandLine.Parameters;
                     + " the session ends, and its files are gone, as with tmpfs.",
             "A session that is prepared, or updated with files that nobody has claimed, is refused without --force: unmounted"
                     + " it would lose them.",
-            "Also clears away a mount whose server is gone.%n"
+            "Also clears away a mount whose server is gone; if it was a kexecfsd that was killed, its session ends, too.%n"
         },
         footerHeading = "%nExamples:%n",
         footer = {"  kexecfs umount web", "  kexecfs umount /run/kexecfs/web"})
@@ -32,7 +32,7 @@ final class UmountCommand implements Runnable {
 
     @Override
     public void run() {
-        MountedSession mount = Mounted.one(sessionOrDirectory);
+        MountedSession mount = found();
         if (!force && Mounted.everywhere(mount).size() == places(mount).size()) {
             requireNothingLost(mount);
         }
@@ -42,6 +42,16 @@ final class UmountCommand implements Runnable {
                 end.await();
             }
         }
+    }
+
+    /** What a killed daemon had mounted is kept, and would be mounted again later: so it is now, and then unmounted. */
+    private MountedSession found() {
+        MountedSession mount = Mounted.one(sessionOrDirectory);
+        if (!SessionInfo.isDead(mount.directory())) {
+            return mount;
+        }
+        Kexecfsd.heal();
+        return Mounted.one(sessionOrDirectory);
     }
 
     private List<MountedSession> places(MountedSession mount) {

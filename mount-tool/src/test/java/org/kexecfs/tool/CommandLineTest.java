@@ -149,7 +149,8 @@ class CommandLineTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "", "mount", "umount", "status", "ls", "kexec", "demo", "wait", "send", "recv", "memfd", "luo", "daemon"
+                "", "mount", "umount", "heal", "status", "ls", "kexec", "demo", "wait", "send", "recv", "memfd", "luo",
+                "daemon"
             })
     void everyCommandHasHelpWithAnExample(String command) {
         Tool tool = command.isEmpty() ? Tool.run("--help") : Tool.run(command, "--help");

@@ -208,6 +208,28 @@ class CycleIT {
         assertTrue(MountTable.at(mount).isEmpty());
     }
 
+    @Test
+    void whatAKilledDaemonHadMounted_isMountedAgainByHeal() throws Exception {
+        image.sh("mount.kexecfs kept mnt -o emulate=luo && echo bytes >mnt/file && kill -9 $(cat run/kexecfsd.pid)");
+        awaitDead();
+
+        image.run("kexecfs heal"); // It tells of dead mounts that are others', too.
+
+        assertEquals("bytes\n", image.sh("cat mnt/file"));
+        image.sh("kexecfs umount kept");
+    }
+
+    @Test
+    void aSessionThatIsUnmountedAfterItsDaemonWasKilled_hasEnded() throws Exception {
+        image.sh("mount.kexecfs gone mnt -o emulate=luo && echo bytes >mnt/file && kill -9 $(cat run/kexecfsd.pid)");
+        awaitDead();
+
+        image.sh("kexecfs umount gone && mount.kexecfs gone mnt -o emulate=luo");
+
+        assertEquals("entries 0\n", image.sh("grep entries mnt/kexecfs.info"));
+        image.sh("kexecfs umount gone");
+    }
+
     /** The kernel tells of it with the first use after the server's last thread: there is nothing else to wait for. */
     private void awaitDead() throws Exception {
         image.sh("until ls mnt 2>&1 | grep -q 'ndpoint is not connected'; do :; done");
