@@ -23,8 +23,8 @@ import org.slf4j.LoggerFactory;
  *       of a file must carry the same, so it is kept for as long as one of them lasts.
  * </ol>
  *
- * <p>Where the kernel does not offer it, or we have no CAP_SYS_ADMIN, nothing is completed, and bytes go through {@link
- * KexecFs}.
+ * <p>Where the kernel does not offer it, or we have no CAP_SYS_ADMIN, no open is completed, and bytes go through {@link
+ * KexecFs}. The kernel offers it to those without that right, too, so it is tried once, when it is first asked for.
  *
  * <p>{@code lock} guards the maps; nothing else is locked under it.
  */
@@ -80,15 +80,48 @@ final class Passthrough {
     private final ReentrantLock lock = new ReentrantLock();
     private final Map<Long, Backing> byToken = new HashMap<>();
     private final Map<Long, Use> byHandle = new HashMap<>();
-    private volatile boolean on;
+    private Kernel kernel = Kernel.OFFERS_NOTHING;
+
+    /** What is known of the kernel. */
+    private enum Kernel {
+        OFFERS_NOTHING,
+        OFFERS_IT,
+        REFUSES_IT_TO_US,
+        PASSES_FILES
+    }
 
     Passthrough(Fd device) {
         this.device = device;
     }
 
-    /** Whether the kernel passes open files through. */
+    /**
+     * Whether the kernel passes open files through; to be asked once requests come, for then it has its FUSE_INIT reply.
+     *
+     * @throws ErrnoException EMFILE, ENOMEM: it cannot be found out now
+     */
     boolean isOn() {
-        return on;
+        lock.lock();
+        try {
+            if (kernel == Kernel.OFFERS_IT) {
+                kernel = tried();
+            }
+            return kernel == Kernel.PASSES_FILES;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private Kernel tried() {
+        try (Fd memory = Fd.memfd("kexecfs-passthrough")) {
+            unregister(register(memory));
+            return Kernel.PASSES_FILES;
+        } catch (ErrnoException e) {
+            if (!e.is(Errno.EPERM)) {
+                throw e;
+            }
+            log.warn("no passthrough without CAP_SYS_ADMIN: bytes go through this process");
+            return Kernel.REFUSES_IT_TO_US;
+        }
     }
 
     /**
@@ -102,7 +135,7 @@ final class Passthrough {
     void open(long handle, OpenFile file) {
         lock.lock();
         try {
-            if (!on) {
+            if (!isOn()) {
                 return;
             }
             long token = file.token();
@@ -113,12 +146,6 @@ final class Passthrough {
             }
             backing.users++;
             byHandle.put(handle, new Use(backing, file.isGuarded(), file.awaitsLuo()));
-        } catch (ErrnoException e) {
-            if (!e.is(Errno.EPERM) || !byToken.isEmpty()) {
-                throw e;
-            }
-            log.warn("no passthrough without CAP_SYS_ADMIN: bytes go through this process");
-            on = false;
         } finally {
             lock.unlock();
         }
@@ -177,8 +204,17 @@ final class Passthrough {
         longer.putInt(INIT_OUT_FLAGS, longer.getInt(INIT_OUT_FLAGS) | FUSE_INIT_EXT);
         longer.putInt(INIT_OUT_FLAGS2, FLAGS2_PASSTHROUGH);
         longer.putInt(INIT_OUT_MAX_STACK_DEPTH, 1);
-        on = true;
+        offered();
         return true;
+    }
+
+    private void offered() {
+        lock.lock();
+        try {
+            kernel = Kernel.OFFERS_IT;
+        } finally {
+            lock.unlock();
+        }
     }
 
     /**
