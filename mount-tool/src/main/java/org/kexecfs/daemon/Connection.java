@@ -38,8 +38,10 @@ final class Connection implements AutoCloseable {
         try {
             answer(
                     () -> {
+                        // Read even from whoever is refused: closed with something unread, the socket gives no answer.
+                        byte[] request = receive();
                         requireAdmitted();
-                        return Request.parse(receive());
+                        return Request.parse(request);
                     },
                     mounts);
         } catch (ErrnoException e) {
