@@ -18,7 +18,6 @@ import org.kexecfs.manifest.Absence;
 import org.kexecfs.manifest.Bytes;
 import org.kexecfs.manifest.Change;
 import org.kexecfs.manifest.Kind;
-import org.kexecfs.manifest.Manifest;
 import org.kexecfs.manifest.Name;
 import org.kexecfs.manifest.Node;
 import org.kexecfs.posix.ErrnoException;
@@ -32,7 +31,7 @@ import org.slf4j.LoggerFactory;
 /**
  * The entries of a session, as a filesystem has them: names, attributes, and the open files with their bytes.
  *
- * <p>Each change is in the manifest before it is made. What each method does and throws is told where the session offers
+ * <p>What each method does and throws is told where the session offers
  * it, in {@link Session}; states, and the lock that guards all of this, are the session's.
  */
 final class Entries implements AutoCloseable {
@@ -41,29 +40,19 @@ final class Entries implements AutoCloseable {
     private static final int SET_GID = 02000;
     private static final int MODE = 07777;
 
-    /** So many entries are counted at each change without anyone noticing. */
-    private static final int MANY = 64;
-
-    /** Of more, they are counted when one in so many has come since. */
-    private static final int SHARE = 8;
-
-    /** Room in the manifest for what is recorded while LUO has frozen its size, if the manifest is not longer. */
-    private static final long FROZEN_ROOM = 64 * 1024;
-
     private final Preserved preserved;
     private final Settings settings;
     private final Memory memory;
     private final Ownership ownership;
     private final Kept kept;
+    private final Limits limits;
+    private final Journal journal;
+
+    /** The journal's. */
     private final Tree tree;
+
     private final Map<Long, Entry> entries;
     private final Map<FileId, Long> tokens = new HashMap<>();
-    private Manifest manifest;
-
-    /** {@link #bytes}, as last counted, with what was adopted since; and how many files that was. */
-    private long lastBytes;
-
-    private int adoptedSince;
 
     /** A file that was opened: what it was then, and a descriptor of the caller's own. */
     record Opened(Node node, Fd file) {}
@@ -74,9 +63,10 @@ final class Entries implements AutoCloseable {
         this.memory = host.memory();
         this.ownership = host.ownership();
         this.kept = kept;
-        this.tree = recovery.tree();
+        this.limits = new Limits(settings);
+        this.journal = new Journal(recovery, preserved, kept);
+        this.tree = journal.tree();
         this.entries = recovery.entries();
-        this.manifest = recovery.manifest();
         entries.values().forEach(this::index);
     }
 
@@ -86,7 +76,7 @@ final class Entries implements AutoCloseable {
 
     /** The file of the manifest. */
     Fd manifest() {
-        return manifest.memfd();
+        return journal.manifest();
     }
 
     /** All of them, the root included. */
@@ -106,7 +96,7 @@ final class Entries implements AutoCloseable {
                         settings.uid().orElse(root.uid()), settings.gid().orElse(root.gid()))
                 .withMode(settings.mode().orElse(root.mode()));
         if (!wanted.equals(root)) {
-            commit(List.of(new Change.Put(wanted)));
+            journal.commit(List.of(new Change.Put(wanted)));
         }
     }
 
@@ -148,16 +138,12 @@ final class Entries implements AutoCloseable {
     }
 
     Usage usage() {
-        return new Usage(tree.size(), bytes(), settings.inodes(), settings.size());
-    }
-
-    private long bytes() {
-        return entries.values().stream().mapToLong(Entry::size).sum();
+        return new Usage(tree.size(), Limits.bytes(entries.values()), settings.inodes(), settings.size());
     }
 
     Opened create(EntryPath path, int mode, int uid, int gid) {
         Node parent = parentOfNew(path);
-        requireRoom(0);
+        limits.letIn(entries.values(), 0);
         Fd file = memory.create();
         Fd opened = null;
         try {
@@ -180,7 +166,7 @@ final class Entries implements AutoCloseable {
         if (known != null) {
             return link(known, path, parent);
         }
-        requireRoom(status.size());
+        limits.letIn(entries.values(), status.size());
         Fd kept = file.dup();
         try {
             boolean readOnly = (file.flags() & Fd.O_ACCMODE) == Fd.O_RDONLY;
@@ -228,7 +214,7 @@ final class Entries implements AutoCloseable {
 
     Node mkdir(EntryPath path, int mode, int uid, int gid) {
         Node parent = parentOfNew(path);
-        requireRoom(0);
+        limits.letIn(entries.values(), 0);
         requireDepth(path.names().size());
         int inherited = parent.mode() & SET_GID;
         Node node = newNode(parent, Kind.DIRECTORY, mode | inherited, uid, gid, false);
@@ -241,7 +227,7 @@ final class Entries implements AutoCloseable {
 
     private Node newNode(Node parent, Kind kind, int mode, int uid, int gid, boolean readOnly) {
         int group = (parent.mode() & SET_GID) != 0 ? parent.gid() : gid;
-        Node node = Node.of(manifest.allocateToken(), kind, uid, group, mode & MODE, Time.now(), readOnly);
+        Node node = Node.of(journal.allocateToken(), kind, uid, group, mode & MODE, Time.now(), readOnly);
         return kind == Kind.FILE && preserved.isEachAtOnce() ? node.withAbsence(Absence.NEW) : node;
     }
 
@@ -265,31 +251,6 @@ final class Entries implements AutoCloseable {
             throw new ErrnoException(
                     Errno.ENAMETOOLONG, "directories may be " + Tree.MAX_DEPTH + " below each other, and not more");
         }
-    }
-
-    private void requireRoom(long size) {
-        if (settings.inodes() != 0 && tree.size() >= settings.inodes()) {
-            throw new ErrnoException(Errno.ENOSPC, "nr_inodes=" + settings.inodes() + " are used");
-        }
-        if (settings.size() != 0 && size != 0 && !fits(size)) {
-            throw new ErrnoException(Errno.ENOSPC, size + " bytes more than size=" + settings.size() + " allows");
-        }
-    }
-
-    /**
-     * Whether files of {@code size} bytes more are within the limit. To ask each file for its size whenever one comes would
-     * be asking n² times; so where there are many, most of those that come are added to the last count, and nobody is
-     * refused by that.
-     */
-    private boolean fits(long size) {
-        boolean countIsFresh = entries.size() >= MANY && adoptedSince < entries.size() / SHARE;
-        if (!countIsFresh || lastBytes + size > settings.size()) {
-            lastBytes = bytes();
-            adoptedSince = 0;
-        }
-        lastBytes += size;
-        adoptedSince++;
-        return lastBytes <= settings.size();
     }
 
     Opened open(EntryPath path, boolean write) {
@@ -430,7 +391,7 @@ final class Entries implements AutoCloseable {
     /** Changes the attributes of an entry. */
     Node change(EntryPath path, UnaryOperator<Node> changed) {
         Node node = changed.apply(tree.get(path));
-        commit(List.of(new Change.Put(node)));
+        journal.commit(List.of(new Change.Put(node)));
         entries.get(node.token()).touch();
         return node;
     }
@@ -480,12 +441,12 @@ final class Entries implements AutoCloseable {
         Map<Long, Fd> files = new HashMap<>();
         entries.values().forEach(entry -> entry.file().ifPresent(file -> files.put(entry.token(), file)));
         kept.entries(files);
-        kept.manifest(manifest.memfd(), () -> {});
+        journal.keep();
     }
 
     /** A token above those of all entries that there are. */
     long nextToken() {
-        return manifest.nextToken();
+        return journal.nextToken();
     }
 
     // ---- what LUO has
@@ -504,10 +465,10 @@ final class Entries implements AutoCloseable {
                     .map(node -> node.withAbsence(Absence.TAKEN_BACK))
                     .toList());
             if (!preserved.holds(Preserved.MANIFEST)) {
-                reserveRoom(manifest, 0);
+                journal.reserveRoom();
             }
         }
-        preserved.begin(manifest.memfd());
+        preserved.begin(journal.manifest());
         if (preserved.isEachAtOnce()) {
             holdAll(entries.values());
         }
@@ -525,14 +486,14 @@ final class Entries implements AutoCloseable {
             record(tree.nodes().stream()
                     .map(node -> node.withAbsence(Absence.DAMAGE))
                     .toList());
-            reserveRoom(manifest, 0);
+            journal.reserveRoom();
         }
         holdAll(order.stream().map(entries::get).toList());
     }
 
     private void holdAll(Collection<Entry> all) {
         try {
-            preserved.prepare(manifest.memfd(), all);
+            preserved.prepare(journal.manifest(), all);
         } finally {
             if (preserved.isEachAtOnce()) {
                 record(tree.nodes());
@@ -565,7 +526,7 @@ final class Entries implements AutoCloseable {
     void loosen(long token) {
         Optional<Node> node = tree.node(token);
         if (node.isPresent() && preserved.holds(token)) {
-            commit(List.of(new Change.Put(node.get().withAbsence(Absence.TAKEN_BACK))));
+            journal.commit(List.of(new Change.Put(node.get().withAbsence(Absence.TAKEN_BACK))));
             preserved.letGo(token);
         }
     }
@@ -584,7 +545,7 @@ final class Entries implements AutoCloseable {
             }
         }
         if (!changes.isEmpty()) {
-            commit(changes);
+            journal.commit(changes);
         }
     }
 
@@ -603,7 +564,7 @@ final class Entries implements AutoCloseable {
         Set<Long> dropped =
                 entries.values().stream().filter(which).map(Entry::token).collect(Collectors.toSet());
         if (!dropped.isEmpty()) {
-            commit(tree.removal(dropped));
+            journal.commit(tree.removal(dropped));
             dropped.forEach(this::dropIfGone);
         }
     }
@@ -619,7 +580,7 @@ final class Entries implements AutoCloseable {
         });
     }
 
-    /** {@link #commit} of changes of what is in these directories: their times change with it, and have no other record. */
+    /** {@link Journal#commit} of changes in these directories: their times change with it, and have no other record. */
     private void commitIn(List<Node> directories, List<Change> changes) {
         Time now = Time.now();
         List<Change> all = new ArrayList<>();
@@ -627,60 +588,8 @@ final class Entries implements AutoCloseable {
                 all.add(new Change.Put(entries.get(directory.token()).touched(directory, now))));
         // Last, for what is removed at the end of a log may still be LUO's (Recovery).
         all.addAll(changes);
-        commit(all);
+        journal.commit(all);
         directories.forEach(directory -> entries.get(directory.token()).touchContents(now));
-    }
-
-    /**
-     * Records changes, then makes them: a kill in between loses what nobody was told of. The log is made shorter before
-     * and not after: what was recorded last must be there for as long as LUO has not followed it.
-     */
-    private void commit(List<Change> changes) {
-        long size = preserved.holds(Preserved.MANIFEST) ? Manifest.sizeOf(changes) : 0;
-        if (manifest.worthCompacting() || size > 0 && manifest.room() < size) {
-            compact(size);
-        }
-        manifest.append(changes);
-        changes.forEach(tree::apply);
-    }
-
-    /**
-     * Makes the manifest shorter.
-     *
-     * @param size what must be recorded next, if LUO has the manifest and its size stands still; else 0
-     */
-    private void compact(long size) {
-        try {
-            Manifest old = manifest;
-            manifest = shorter(size);
-            old.close();
-        } catch (ErrnoException e) {
-            if (size > 0 && manifest.room() < size) {
-                throw e;
-            }
-            // The longer log will do until the next time.
-            log.warn("the manifest could not be made shorter: {}", e.getMessage());
-        }
-    }
-
-    private Manifest shorter(long size) {
-        Manifest fresh = manifest.compacted(tree.snapshot());
-        try {
-            if (size > 0) {
-                reserveRoom(fresh, size);
-            }
-            Fd memfd = fresh.memfd();
-            kept.manifest(memfd, () -> preserved.replaceManifest(memfd));
-            return fresh;
-        } catch (RuntimeException e) {
-            fresh.close();
-            throw e;
-        }
-    }
-
-    /** As much as is in it: so making it anew costs no more, in the long run, than what is recorded. */
-    private static void reserveRoom(Manifest manifest, long least) {
-        manifest.reserve(Math.max(FROZEN_ROOM, manifest.length()) + least);
     }
 
     @Override
@@ -689,6 +598,6 @@ final class Entries implements AutoCloseable {
             entry.file().ifPresent(_ -> kept.forget(entry.token()));
             entry.close();
         });
-        manifest.close();
+        journal.close();
     }
 }

@@ -1,20 +1,17 @@
 package org.kexecfs.session;
 
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.SortedMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.BooleanSupplier;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
-import java.util.stream.Collectors;
 import jnr.constants.platform.linux.Errno;
-import org.kexecfs.keep.KeptLiveUpdate;
 import org.kexecfs.luo.LiveUpdate;
-import org.kexecfs.luo.SessionName;
 import org.kexecfs.manifest.Bytes;
 import org.kexecfs.manifest.Name;
 import org.kexecfs.manifest.Node;
@@ -56,39 +53,31 @@ import org.slf4j.LoggerFactory;
 public final class Session implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(Session.class);
 
-    private static final String WHAT_TO_DO =
-            "; what could be restored can be read here: finish goes on with that, and drops the rest";
-
     private final String name;
     private final LiveUpdate luo;
     private final Preserved preserved;
     private final Entries entries;
-    private final Kept kept;
+    private final Handover handover;
     private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
     private final List<Runnable> listeners = new CopyOnWriteArrayList<>();
     private boolean closed;
 
-    /** What the kernel before left, until it is accepted. */
-    private Optional<Incoming> incoming;
-
     private volatile State state;
     private volatile String error;
 
-    private Session(
+    Session(
             String name,
             LiveUpdate luo,
             Preserved preserved,
-            Kept kept,
             Entries entries,
-            Optional<Incoming> incoming,
+            Handover handover,
             State state,
             String error) {
         this.name = name;
         this.luo = luo;
         this.preserved = preserved;
-        this.kept = kept;
         this.entries = entries;
-        this.incoming = incoming;
+        this.handover = handover;
         this.state = state;
         this.error = error;
     }
@@ -106,153 +95,7 @@ public final class Session implements AutoCloseable {
      *     to a session in {@link State#FAILED} instead
      */
     public static Session open(LiveUpdate device, String name, Settings settings, Host host) {
-        SessionName.whole(name);
-        Kept kept = new Kept(host.shelf());
-        KeptLiveUpdate luo = new KeptLiveUpdate(device, host.shelf());
-        Preserved preserved = switch (settings.preserve()) {
-            case AT_PREPARE -> new AtPrepare(luo, name);
-            case AT_LINK -> new AtLink(luo, name);
-        };
-        Optional<Kept.Left> left = kept.left(luo.kernel());
-        Session session = left.isPresent()
-                ? resumed(name, luo, preserved, kept, left.get(), settings, host)
-                : begun(name, luo, preserved, kept, settings, host);
-        luo.closeFound();
-        return session;
-    }
-
-    private static Session begun(
-            String name, KeptLiveUpdate luo, Preserved preserved, Kept kept, Settings settings, Host host) {
-        Optional<Incoming> incoming;
-        try {
-            incoming = Incoming.retrieve(luo, name);
-        } catch (ErrnoException e) {
-            if (!e.is(Errno.EIO)) {
-                throw e;
-            }
-            String why =
-                    "LUO does not work until the next reboot, for this kernel could not understand what the last one"
-                            + " handed over; nothing could be restored: " + e.getMessage();
-            Recovery lost = Recovery.lost(name, settings, why);
-            Entries entries = new Entries(lost, preserved, kept, settings, host);
-            return restored(name, luo, preserved, kept, entries, Optional.empty(), lost);
-        }
-        Optional<Recovery> recovery = incoming.flatMap(left -> recover(left, name, settings));
-        if (recovery.isPresent()) {
-            Entries entries = new Entries(recovery.get(), preserved, kept, settings, host);
-            return restored(name, luo, preserved, kept, entries, incoming, recovery.get());
-        }
-        incoming.ifPresent(Incoming::close);
-        Recovery fresh = Recovery.fresh(name, settings);
-        return fresh(name, luo, preserved, kept, new Entries(fresh, preserved, kept, settings, host));
-    }
-
-    /** Whatever goes wrong: what was left stays open, for closing it frees what was not retrieved. */
-    private static Optional<Recovery> recover(Incoming incoming, String name, Settings settings) {
-        try {
-            return Recovery.of(incoming, name, settings);
-        } catch (RuntimeException e) {
-            log.error("session {} could not be restored", name, e);
-            return Optional.of(Recovery.lost(name, settings, "the session could not be restored: " + e.getMessage()));
-        }
-    }
-
-    private static Session fresh(String name, LiveUpdate luo, Preserved preserved, Kept kept, Entries entries) {
-        try {
-            entries.begin();
-            entries.keep();
-            kept.progress(Progress.of(luo.kernel(), State.NORMAL));
-            return new Session(name, luo, preserved, kept, entries, Optional.empty(), State.NORMAL, "");
-        } catch (RuntimeException e) {
-            kept.clear();
-            preserved.close();
-            entries.close();
-            throw e;
-        }
-    }
-
-    private static Session restored(
-            String name,
-            LiveUpdate luo,
-            Preserved preserved,
-            Kept kept,
-            Entries entries,
-            Optional<Incoming> incoming,
-            Recovery recovery) {
-        State state = recovery.damage().isPresent() ? State.FAILED : State.UPDATED;
-        String error = recovery.damage()
-                .map(damage -> damage + WHAT_TO_DO)
-                .or(recovery::missing)
-                .orElse("");
-        if (state == State.UPDATED) {
-            entries.applySettings();
-            if (!error.isEmpty()) {
-                log.warn("session {}: {}", name, error);
-            }
-        }
-        try {
-            entries.keep();
-            kept.progress(Progress.restored(luo.kernel(), state, entries.nextToken(), error));
-        } catch (ErrnoException e) {
-            // A restore does not fail for that: LUO's session is kept, and a crash leads here again.
-            log.error("session {} is not kept: a crash would lose what changes from now on: {}", name, e.getMessage());
-        }
-        return new Session(name, luo, preserved, kept, entries, incoming, state, error);
-    }
-
-    /**
-     * Goes on where a process that has ended left the session. Whatever it was in the midst of is as if it had not begun,
-     * or is completed. If this fails, everything stays where it was left.
-     */
-    private static Session resumed(
-            String name,
-            KeptLiveUpdate luo,
-            Preserved preserved,
-            Kept kept,
-            Kept.Left left,
-            Settings settings,
-            Host host) {
-        Progress progress = left.progress();
-        Optional<Incoming> incoming = switch (progress.state()) {
-            case UPDATED, FAILED -> Incoming.resume(luo, name);
-            case NORMAL, PREPARED -> Optional.empty();
-        };
-        Recovery recovery = Recovery.of(left, incoming, name, settings);
-        left.files().forEach(kept::drop);
-        Entries entries = new Entries(recovery, preserved, kept, settings, host);
-        if (!recovery.manifest().memfd().equals(left.manifest())) {
-            kept.manifest(recovery.manifest().memfd(), () -> {});
-        }
-        Session session =
-                new Session(name, luo, preserved, kept, entries, incoming, progress.state(), progress.error());
-        session.goOn(luo, progress, recovery);
-        log.info("session {} goes on, {}", name, session.state);
-        return session;
-    }
-
-    private void goOn(KeptLiveUpdate found, Progress progress, Recovery recovery) {
-        switch (state) {
-            case NORMAL, PREPARED -> {
-                boolean held = preserved.resume(found, entries.manifest());
-                if (state == State.PREPARED && !held) {
-                    state = State.NORMAL;
-                    error = "LUO has lost what was prepared; nothing else is: prepare again";
-                }
-                if (state == State.NORMAL) {
-                    preserved.cancel();
-                    begin();
-                }
-            }
-            case UPDATED, FAILED -> {
-                if (progress.accepted().isPresent()) {
-                    complete(progress.accepted().get());
-                    begin();
-                } else if (state == State.UPDATED && recovery.damage().isPresent()) {
-                    state = State.FAILED;
-                    error = recovery.damage().get() + WHAT_TO_DO;
-                }
-            }
-        }
+        return new Opening(device, name, settings, host).open();
     }
 
     // ---- what there is
@@ -596,16 +439,16 @@ public final class Session implements AutoCloseable {
             requireOpen();
             StateTable.check(state, operation);
             if (StateTable.answer(state, operation) instanceof StateTable.Go go) {
-                work(go.work(), unclaimed);
+                handover.work(go.work(), unclaimed);
                 state = go.next();
                 error = "";
                 changed = true;
                 if (go.work() == StateTable.Work.ACCEPT) {
-                    begin();
+                    handover.begin();
                 }
             }
         } catch (ErrnoException e) {
-            error = operation.name().toLowerCase(java.util.Locale.ROOT) + ": " + e.getMessage();
+            error = operation.name().toLowerCase(Locale.ROOT) + ": " + e.getMessage();
             throw e;
         } finally {
             lock.writeLock().unlock();
@@ -614,110 +457,6 @@ public final class Session implements AutoCloseable {
                 listeners.forEach(Runnable::run);
             }
         }
-    }
-
-    private void work(StateTable.Work work, Finish unclaimed) {
-        switch (work) {
-            case HAND_OVER -> handOver();
-            case TAKE_BACK -> takeBack();
-            case ACCEPT -> accept(unclaimed);
-        }
-    }
-
-    private void handOver() {
-        Requirements requirements = Requirements.of(entries.tree());
-        requirements.missing().ifPresent(missing -> {
-            throw new ErrnoException(
-                    Errno.ENOENT,
-                    "entry " + missing.entry() + " requires " + missing.required() + ", which is not there");
-        });
-        List<Long> tokens = entries.all().stream().map(Entry::token).toList();
-        naming(() -> entries.prepare(requirements.inOrder(tokens)));
-        try {
-            reach(State.PREPARED);
-        } catch (ErrnoException e) {
-            preserved.cancel();
-            throw e;
-        }
-    }
-
-    private void takeBack() {
-        // First: whoever finds LUO's session without it takes that back.
-        reach(State.NORMAL);
-        preserved.cancel();
-    }
-
-    private void reach(State reached) {
-        kept.progress(Progress.of(luo.kernel(), reached));
-    }
-
-    private void naming(Runnable handOver) {
-        try {
-            handOver.run();
-        } catch (EntryRefused e) {
-            throw new ErrnoException(e.reason(), "entry " + entries.tree().pathOf(e.token()) + " cannot be preserved");
-        }
-    }
-
-    private void accept(Finish unclaimed) {
-        if (unclaimed != Finish.RELEASE) {
-            requireRestored();
-        }
-        if (unclaimed == Finish.STRICT) {
-            requireClaimed();
-        }
-        // Nothing is dropped before: LUO may refuse.
-        incoming.ifPresent(Incoming::finish);
-        kept.accepting(unclaimed);
-        complete(unclaimed);
-    }
-
-    /** What is left of a finish when LUO has finished, and the shelf says so: this is done again if it is killed. */
-    private void complete(Finish unclaimed) {
-        incoming.ifPresent(Incoming::close);
-        incoming = Optional.empty();
-        entries.drop(entry -> entries.isLost(entry)
-                || unclaimed == Finish.RELEASE && entry.status().equals(Status.RESTORED));
-        entries.all().forEach(entry -> entry.status(Status.LINKED));
-        reach(State.NORMAL);
-        state = State.NORMAL;
-        error = "";
-    }
-
-    /** What was restored is accepted, and that stays so. */
-    private void begin() {
-        try {
-            naming(entries::begin);
-        } catch (ErrnoException e) {
-            if (preserved.isEachAtOnce()) {
-                throw new ErrnoException(
-                        e, "the update is finished, but not all files could be handed to LUO again; try prepare");
-            }
-            log.warn("session {}: its name could not be taken again: {}", name, e.getMessage());
-        }
-    }
-
-    private void requireClaimed() {
-        entries.all().stream()
-                .filter(entry -> entry.status().equals(Status.RESTORED))
-                .findFirst()
-                .ifPresent(entry -> {
-                    throw new ErrnoException(
-                            Errno.EBUSY,
-                            "entry " + entries.tree().pathOf(entry.token()) + " is restored and nobody has opened it");
-                });
-    }
-
-    private void requireRestored() {
-        Set<Long> lost =
-                entries.all().stream().filter(entries::isLost).map(Entry::token).collect(Collectors.toSet());
-        Requirements.of(entries.tree()).unmet(lost).ifPresent(unmet -> {
-            throw new ErrnoException(
-                    Errno.EBUSY,
-                    "entry " + entries.tree().pathOf(unmet.entry()) + " requires "
-                            + entries.tree().pathOf(unmet.required())
-                            + ", which was not restored; unlink one of them, or finish with release");
-        });
     }
 
     /**
@@ -742,11 +481,7 @@ public final class Session implements AutoCloseable {
         try {
             if (!closed) {
                 closed = true;
-                // First: what is not all there any more is not to be gone on with.
-                kept.clear();
-                preserved.close();
-                incoming.ifPresent(Incoming::close);
-                entries.close();
+                handover.close();
             }
         } finally {
             lock.writeLock().unlock();
