@@ -17,40 +17,35 @@ public final class MountPoint implements Place, AutoCloseable {
     private final Path directory;
     private final Fd open;
 
-    private MountPoint(Fd open) {
+    /** Whether a mount is there whose server died. */
+    private final boolean dead;
+
+    private MountPoint(Fd open, boolean dead) {
         this.directory = open.path();
         this.open = open;
+        this.dead = dead;
     }
 
     /**
-     * Opens it.
+     * Opens it. A mount of ours that is there already, whose server died and which so is in everybody's way, will be replaced.
      *
      * @param directory any path of it; a symbolic link is followed now, and never again
      * @throws ErrnoException ENOENT, ENOTDIR, EACCES
      */
     public static MountPoint open(Path directory) {
-        detachDead(directory);
         try {
-            return new MountPoint(Fd.openDirectory(directory.toString()));
+            return new MountPoint(Fd.openDirectory(directory.toString()), isDead(directory));
         } catch (ErrnoException e) {
             throw new ErrnoException(e, "mount point " + directory);
         }
     }
 
-    /** A mount whose server died is in the way, and nobody can use it: it goes. */
-    private static void detachDead(Path directory) {
+    private static boolean isDead(Path directory) {
         try {
             FileStatus.of(directory.toString());
+            return false;
         } catch (ErrnoException e) {
-            if (e.is(Errno.ENOTCONN)) {
-                MountTable.at(directory).ifPresent(dead -> {
-                    log.warn(
-                            "{}: the mount of session {} has lost its server; it is detached",
-                            directory,
-                            dead.session());
-                    Mounts.detach(dead.directory());
-                });
-            }
+            return e.is(Errno.ENOTCONN) && MountTable.at(directory).isPresent();
         }
     }
 
@@ -68,12 +63,30 @@ public final class MountPoint implements Place, AutoCloseable {
     @Override
     public Optional<Fd> attach(FuseMount mount) {
         try (Fd root = mount.root()) {
-            Mounts.attach(root, open);
+            if (dead) {
+                replaceDead(root);
+            } else {
+                Mounts.attach(root, open);
+            }
             return Optional.of(Mounts.duplicate(root));
         } catch (ErrnoException e) {
             throw new ErrnoException(e, "mount point " + directory);
         } finally {
             close();
+        }
+    }
+
+    /** Who makes a file there meanwhile must not make it in the directory below, where nobody would find it again. */
+    private void replaceDead(Fd root) {
+        log.warn("{}: the mount there has lost its server; it is replaced", directory);
+        try {
+            Mounts.replace(root, open);
+        } catch (ErrnoException e) {
+            log.info("{}: there is a moment without a mount: {}", directory, e.getMessage());
+            Mounts.detach(open);
+            try (Fd below = Fd.openDirectory(directory.toString())) {
+                Mounts.attach(root, below);
+            }
         }
     }
 

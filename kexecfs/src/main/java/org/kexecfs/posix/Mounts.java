@@ -10,6 +10,7 @@ import jnr.ffi.Pointer;
 public final class Mounts {
     private static final int MOVE_MOUNT_F_EMPTY_PATH = 0x04;
     private static final int MOVE_MOUNT_T_EMPTY_PATH = 0x40;
+    private static final int MOVE_MOUNT_BENEATH = 0x200;
     private static final int OPEN_TREE_CLONE = 1;
     private static final int AT_EMPTY_PATH = 0x1000;
     private static final int SIZE_OF_MOUNT_ATTR = 32;
@@ -27,9 +28,25 @@ public final class Mounts {
      * @param directory the mount point, opened: what it is cannot change between a check and this
      */
     public static void attach(Fd mount, Fd directory) {
+        move(mount, directory, 0);
+    }
+
+    /**
+     * Attaches a detached mount in the place of another: at no moment is there nothing mounted.
+     *
+     * @param mount what {@link FsContext#mount} returned
+     * @param other the root of a mount, opened
+     * @throws ErrnoException EINVAL if nothing can be mounted beneath that one, or by this kernel (before Linux 6.5)
+     */
+    public static void replace(Fd mount, Fd other) {
+        move(mount, other, MOVE_MOUNT_BENEATH);
+        detach(other);
+    }
+
+    private static void move(Fd mount, Fd to, int flags) {
         check(
                 () -> C.move_mount(
-                        mount.number(), "", directory.number(), "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH),
+                        mount.number(), "", to.number(), "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH | flags),
                 () -> "move_mount");
     }
 
@@ -88,7 +105,12 @@ public final class Mounts {
         umount(directory, UMOUNT_NOFOLLOW | MNT_DETACH);
     }
 
-    /** {@link #detach}, and the filesystem itself ends, as far as it can (MNT_FORCE): of FUSE, every request fails from then on. */
+    /** {@link #detach(Path)} of this very mount, whatever else is there. */
+    public static void detach(Fd root) {
+        umount(Path.of("/proc/self/fd", Integer.toString(root.number())), MNT_DETACH);
+    }
+
+    /** {@link #detach(Path)}, and the filesystem itself ends, as far as it can (MNT_FORCE): of FUSE, every request fails from then on. */
     public static void abort(Path directory) {
         umount(directory, UMOUNT_NOFOLLOW | MNT_FORCE | MNT_DETACH);
     }
