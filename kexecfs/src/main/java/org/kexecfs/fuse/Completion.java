@@ -15,6 +15,7 @@ final class Completion {
     private static final int NODE = 16;
     private static final int REQUEST_BODY = 40;
 
+    private static final int FUSE_LOOKUP = 1;
     private static final int FUSE_GETATTR = 3;
     private static final int FUSE_OPEN = 14;
     private static final int FUSE_RELEASE = 18;
@@ -47,7 +48,7 @@ final class Completion {
     void request(Pointer request) {
         long node = request.getLong(NODE);
         switch (request.getInt(OPCODE)) {
-            case FUSE_INIT, FUSE_OPEN, FUSE_CREATE -> answering.set(request);
+            case FUSE_INIT, FUSE_LOOKUP, FUSE_OPEN, FUSE_CREATE -> answering.set(request);
             case FUSE_RELEASE -> nodes.released(node, request.getLong(REQUEST_BODY));
             case FUSE_RENAME2 -> rename2.request(request);
             case FUSE_IOCTL -> {
@@ -55,7 +56,10 @@ final class Completion {
                     request.putInt(OPCODE, NO_OPERATION);
                 }
             }
-            case FUSE_GETATTR -> asked.set(nodes.completeGetattr(node, request.slice(REQUEST_BODY)));
+            case FUSE_GETATTR -> {
+                asked.set(nodes.completeGetattr(node, request.slice(REQUEST_BODY)));
+                answering.set(request);
+            }
             default -> {}
         }
     }
@@ -82,6 +86,8 @@ final class Completion {
         Pointer body = vector.getPointer(SIZE_OF_IOVEC);
         long node = request.getLong(NODE);
         switch (request.getInt(OPCODE)) {
+            case FUSE_LOOKUP -> Validity.completeLookup(body);
+            case FUSE_GETATTR -> Validity.completeGetattr(body);
             case FUSE_OPEN -> opened(node, body);
             case FUSE_CREATE -> opened(body.getLong(0), body.slice(SIZE_OF_ENTRY_OUT));
             case FUSE_INIT -> {

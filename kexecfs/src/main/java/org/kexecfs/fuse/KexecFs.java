@@ -51,6 +51,9 @@ final class KexecFs implements AutoCloseable {
     private final SocketName socket;
     private final Rename2 rename2;
 
+    /** A thread's for all that it answers: to make one, with an object for each field, takes longer than to fill it. */
+    private final ThreadLocal<FileStat> stats = ThreadLocal.withInitial(() -> new FileStat(LibFuse.runtime()));
+
     KexecFs(
             LibFuse fuse,
             Session session,
@@ -184,10 +187,16 @@ final class KexecFs implements AutoCloseable {
         return FuseFileInfo.of(file);
     }
 
+    private FileStat stat(Pointer status) {
+        FileStat stat = stats.get();
+        stat.useMemory(status);
+        return stat;
+    }
+
     // ---- attributes
 
     private int getattr(Target target, Pointer status) {
-        FileStat stat = FileStat.of(status);
+        FileStat stat = stat(status);
         switch (target) {
             case Target.InSession entry -> shown.entry(stat, session.stat(entry.path()));
             case Target.Control file -> shown.control(stat, file.file());
@@ -207,7 +216,7 @@ final class KexecFs implements AutoCloseable {
     }
 
     private int fgetattr(FuseFileInfo file, Pointer status) {
-        FileStat stat = FileStat.of(status);
+        FileStat stat = stat(status);
         switch (handles.get(file.fh.get())) {
             case Handle.OfEntry entry -> shown.entry(stat, entry.file().stat());
             case Handle.OfControl open -> shown.control(stat, open.file());

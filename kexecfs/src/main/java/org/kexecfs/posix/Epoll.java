@@ -2,6 +2,8 @@ package org.kexecfs.posix;
 
 import static org.kexecfs.posix.Libc.C;
 import static org.kexecfs.posix.Syscall.check;
+import static org.kexecfs.posix.Syscall.failed;
+import static org.kexecfs.posix.Syscall.isInterrupted;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -69,7 +71,13 @@ public final class Epoll implements AutoCloseable {
         }
 
         private void control(int operation) {
-            check(() -> C.epoll_ctl(fd.number(), operation, file.number(), event), () -> "epoll_ctl(" + file + ")");
+            int result;
+            do {
+                result = C.epoll_ctl(fd.number(), operation, file.number(), event);
+            } while (isInterrupted(result));
+            if (result < 0) {
+                throw failed("epoll_ctl(" + file + ")");
+            }
         }
     }
 
@@ -100,7 +108,13 @@ public final class Epoll implements AutoCloseable {
          * @return its key, or -1 when the time is over
          */
         public long awaitOne(int timeout) {
-            int count = check(() -> C.epoll_wait(fd.number(), events, 1, timeout), () -> "epoll_wait");
+            int count;
+            do {
+                count = C.epoll_wait(fd.number(), events, 1, timeout);
+            } while (isInterrupted(count));
+            if (count < 0) {
+                throw failed("epoll_wait");
+            }
             return count == 0 ? -1 : events.getLong(DATA);
         }
 

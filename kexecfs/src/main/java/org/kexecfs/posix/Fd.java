@@ -3,6 +3,8 @@ package org.kexecfs.posix;
 import static org.kexecfs.posix.Libc.C;
 import static org.kexecfs.posix.Syscall.check;
 import static org.kexecfs.posix.Syscall.checkLong;
+import static org.kexecfs.posix.Syscall.failed;
+import static org.kexecfs.posix.Syscall.isInterrupted;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -249,7 +251,14 @@ public final class Fd implements AutoCloseable {
 
     /** read(2); 0 at the end. */
     public long read(Pointer buffer, long count) {
-        return checkLong(() -> C.read(number(), buffer, count), () -> told("read"));
+        long result;
+        do {
+            result = C.read(number(), buffer, count);
+        } while (isInterrupted(result));
+        if (result < 0) {
+            throw failed(told("read"));
+        }
+        return result;
     }
 
     /** write(2); returns the bytes written. */
@@ -259,7 +268,14 @@ public final class Fd implements AutoCloseable {
 
     /** writev(2) of {@code count} struct iovec at {@code vector}; returns the bytes written. */
     public long writev(Pointer vector, int count) {
-        return checkLong(() -> C.writev(number(), vector, count), () -> told("writev"));
+        long result;
+        do {
+            result = C.writev(number(), vector, count);
+        } while (isInterrupted(result));
+        if (result < 0) {
+            throw failed(told("writev"));
+        }
+        return result;
     }
 
     /**
@@ -430,12 +446,12 @@ public final class Fd implements AutoCloseable {
 
     /** The file's size, times and identity (statx(2)), without asking a remote filesystem. */
     public FileStatus status() {
-        return FileStatus.of(number(), () -> told("statx"));
+        return FileStatus.of(this);
     }
 
     /** The file's identity alone (statx(2)). */
     public FileId id() {
-        return FileStatus.idOf(number(), () -> told("statx"));
+        return FileStatus.idOf(this);
     }
 
     /** The path that leads to the file now, as /proc/self/fd tells it. */

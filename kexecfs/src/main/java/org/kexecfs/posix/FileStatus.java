@@ -2,8 +2,9 @@ package org.kexecfs.posix;
 
 import static org.kexecfs.posix.Libc.C;
 import static org.kexecfs.posix.Syscall.check;
+import static org.kexecfs.posix.Syscall.failed;
+import static org.kexecfs.posix.Syscall.isInterrupted;
 
-import java.util.function.Supplier;
 import jnr.ffi.Pointer;
 
 /**
@@ -51,18 +52,27 @@ public record FileStatus(
     /** A string of no bytes: to make one of Java's anew costs more than the call. */
     private static final Pointer NO_PATH = Fd.allocate(1);
 
-    static FileStatus of(int fd, Supplier<String> told) {
-        return of(ofOpenFile(fd, told));
+    /** Each thread's, for what it asks of open files: it is asked for with each request to a mount. */
+    private static final ThreadLocal<Pointer> STATX = ThreadLocal.withInitial(() -> Fd.allocate(SIZE_OF_STATX));
+
+    static FileStatus of(Fd file) {
+        return of(statx(file));
     }
 
     /** {@link #id} alone, for who asks for that of thousands. */
-    static FileId idOf(int fd, Supplier<String> told) {
-        return id(ofOpenFile(fd, told));
+    static FileId idOf(Fd file) {
+        return id(statx(file));
     }
 
-    private static Pointer ofOpenFile(int fd, Supplier<String> told) {
-        Pointer s = Fd.allocate(SIZE_OF_STATX);
-        check(() -> C.statx(fd, NO_PATH, AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, s), told);
+    private static Pointer statx(Fd file) {
+        Pointer s = STATX.get();
+        int result;
+        do {
+            result = C.statx(file.number(), NO_PATH, AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, s);
+        } while (isInterrupted(result));
+        if (result < 0) {
+            throw failed("statx(" + file + ")");
+        }
         return s;
     }
 

@@ -28,10 +28,24 @@ final class Syscall {
             if (result >= 0) {
                 return result;
             }
-            int errno = Libc.RUNTIME.getLastError();
-            if (errno != Errno.EINTR.intValue()) {
-                throw ErrnoException.of(errno, told.get());
+            if (!isInterrupted(result)) {
+                throw failed(told.get());
             }
         }
+    }
+
+    /**
+     * Whether a call is to be made again. This and {@link #failed} are for the few calls that are made for each request to a
+     * mount: to make two objects for {@link #check} costs as much as the shortest of them.
+     *
+     * @param result what it returned
+     */
+    static boolean isInterrupted(long result) {
+        return result < 0 && Libc.RUNTIME.getLastError() == Errno.EINTR.intValue();
+    }
+
+    /** The failure of the last call, with its errno. */
+    static ErrnoException failed(String told) {
+        return ErrnoException.of(Libc.RUNTIME.getLastError(), told);
     }
 }
