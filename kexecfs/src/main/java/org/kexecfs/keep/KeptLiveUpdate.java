@@ -6,6 +6,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Supplier;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.luo.LiveUpdate;
 import org.kexecfs.luo.LiveUpdateSession;
@@ -125,7 +126,7 @@ public final class KeptLiveUpdate implements LiveUpdate {
             return found;
         }
         String what = next();
-        return new KeptSession(shelf.retrieve(what, luo, name), what);
+        return new KeptSession(luo.inTurn(() -> shelf.retrieve(what, luo, name)), what);
     }
 
     private String next() {
@@ -142,6 +143,11 @@ public final class KeptLiveUpdate implements LiveUpdate {
     @Override
     public LiveUpdateSession adopt(Fd fd) {
         return luo.adopt(fd);
+    }
+
+    @Override
+    public <T> T inTurn(Supplier<T> opens) {
+        return luo.inTurn(opens);
     }
 
     @Override

@@ -4,7 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.concurrent.locks.LockSupport;
+import java.util.function.Supplier;
 import jnr.constants.platform.linux.Errno;
 import jnr.ffi.Pointer;
 import org.kexecfs.posix.ErrnoException;
@@ -14,8 +14,8 @@ import org.kexecfs.posix.Fd;
  * The kernel's LUO: {@code /dev/liveupdate}, Linux 6.19 and later.
  *
  * <p>The device is exclusive (kernel/liveupdate/luo_core.c, luo_open), so it is open only for the moment of a create or
- * a retrieve; sessions live on without it. While somebody else has it open we try again for a while: the
- * kernel offers nothing to wait on. The first open after a kexec makes the kernel read what it was handed.
+ * a retrieve; sessions live on without it. Our threads take turns ({@link Turn}), and while somebody else has it open we
+ * try again for a while. The first open after a kexec makes the kernel read what it was handed.
  */
 public final class DeviceLiveUpdate implements LiveUpdate {
     /** Where udev puts it. */
@@ -27,8 +27,6 @@ public final class DeviceLiveUpdate implements LiveUpdate {
     private static final Path BOOT_ID = Path.of("/proc/sys/kernel/random/boot_id");
 
     private static final Duration PATIENCE = Duration.ofSeconds(5);
-    private static final Duration FIRST_WAIT = Duration.ofMillis(1);
-    private static final Duration LONGEST_WAIT = Duration.ofMillis(100);
 
     private final String path;
     private final Duration patience;
@@ -43,6 +41,9 @@ public final class DeviceLiveUpdate implements LiveUpdate {
         this(path, PATIENCE);
     }
 
+    /**
+     * @param patience how long somebody else may have it open; zero: not at all, for whoever is told by another when to try
+     */
     DeviceLiveUpdate(String path, Duration patience) {
         this.path = path;
         this.patience = patience;
@@ -59,39 +60,33 @@ public final class DeviceLiveUpdate implements LiveUpdate {
     }
 
     private LiveUpdateSession session(Request request, SessionName name) {
-        try (Fd device = open()) {
-            Pointer argument = request.argument();
-            Request.putName(argument, name);
-            request.on(device, argument);
-            return new DeviceSession(name, Fd.own(argument.getInt(Request.FD_AT)));
-        } catch (ErrnoException e) {
-            throw new ErrnoException(e, "session '" + name + "' on " + path);
-        }
+        return inTurn(() -> {
+            try (Fd device = open()) {
+                Pointer argument = request.argument();
+                Request.putName(argument, name);
+                request.on(device, argument);
+                return new DeviceSession(name, Fd.own(argument.getInt(Request.FD_AT)));
+            } catch (ErrnoException e) {
+                throw new ErrnoException(e, "session '" + name + "' on " + path);
+            }
+        });
+    }
+
+    @Override
+    public <T> T inTurn(Supplier<T> opens) {
+        return Turn.at(path).take(patience, opens);
     }
 
     private Fd open() {
-        long deadline = System.nanoTime() + patience.toNanos();
-        Duration wait = FIRST_WAIT;
-        while (true) {
-            try {
-                return Fd.open(path, Fd.O_RDWR, 0);
-            } catch (ErrnoException e) {
-                if (!e.is(Errno.EBUSY) || System.nanoTime() >= deadline) {
-                    throw explained(e);
-                }
-                LockSupport.parkNanos(wait.toNanos());
-                wait = wait.multipliedBy(2).compareTo(LONGEST_WAIT) < 0 ? wait.multipliedBy(2) : LONGEST_WAIT;
-            }
+        try {
+            return Fd.open(path, Fd.O_RDWR, 0);
+        } catch (ErrnoException e) {
+            throw explained(e);
         }
     }
 
     private ErrnoException explained(ErrnoException e) {
         return switch (e.errno()) {
-            case EBUSY ->
-                new ErrnoException(
-                        e,
-                        "others have had the LUO device open for " + patience.toMillis()
-                                + " ms, and only one may (`fuser -v " + path + "` names it)");
             case ENOENT, ENXIO, ENODEV ->
                 new ErrnoException(
                         e,

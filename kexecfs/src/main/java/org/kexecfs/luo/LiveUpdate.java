@@ -1,6 +1,8 @@
 package org.kexecfs.luo;
 
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.function.Supplier;
 import org.kexecfs.posix.Fd;
 
 /**
@@ -26,12 +28,12 @@ import org.kexecfs.posix.Fd;
  * <p>Safe for use by several threads and several processes at once.
  */
 public interface LiveUpdate {
-    /** The LUO that tells itself ({@link #toString}) like this. */
+    /** The LUO that tells itself ({@link #toString}) like this; a device that is busy is EBUSY at once: see {@link #inTurn}. */
     static LiveUpdate told(String told) {
         String emulated = EmulatedLiveUpdate.TOLD;
         return told.startsWith(emulated)
                 ? new EmulatedLiveUpdate(Path.of(told.substring(emulated.length())))
-                : new DeviceLiveUpdate(told);
+                : new DeviceLiveUpdate(told, Duration.ZERO);
     }
 
     /**
@@ -81,6 +83,18 @@ public interface LiveUpdate {
         return machine != null && EmulatedKernel.isIn(machine)
                 ? new EmulatedLiveUpdate(machine)
                 : new DeviceLiveUpdate();
+    }
+
+    /**
+     * Has it opened while no other thread of this process does, again and again if somebody else has it open: for whoever has it
+     * opened by another process, as {@link #createSession} and {@link #retrieveSession} do by themselves.
+     *
+     * @param opens opens it once; EBUSY if it is open elsewhere
+     * @return what that returns
+     * @throws org.kexecfs.posix.ErrnoException EBUSY, with who has it, if others have had it open for 5 s
+     */
+    default <T> T inTurn(Supplier<T> opens) {
+        return opens.get();
     }
 
     /** Which kernel runs, so to speak: a word that is another after each kexec. */
