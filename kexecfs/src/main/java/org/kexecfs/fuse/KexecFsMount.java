@@ -104,6 +104,14 @@ public final class KexecFsMount implements AutoCloseable {
     }
 
     /**
+     * Hands the session to the next kernel, in whatever state it is, for a kexec is coming: what holds it brings it there. It is
+     * served no longer, and the mount stays, dead. If it cannot be handed over the log says why.
+     */
+    public void leave() {
+        served.leave();
+    }
+
+    /**
      * {@link #unmount}, and whoever has files open in the mount, or sees it elsewhere, has it no more: what a kexec does to it,
      * for one that is emulated.
      */

@@ -8,6 +8,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import org.kexecfs.keep.Keep;
 import org.kexecfs.keep.Shelf;
 import org.kexecfs.luo.DeviceLiveUpdate;
 import org.kexecfs.luo.EmulatedLiveUpdate;
@@ -20,6 +21,7 @@ import org.kexecfs.mount.OwnedFiles;
 import org.kexecfs.mount.Parked;
 import org.kexecfs.mount.Place;
 import org.kexecfs.mount.SessionLock;
+import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.Libc;
 import org.kexecfs.posix.ResourceLimits;
@@ -65,19 +67,20 @@ final class ServedMount implements AutoCloseable {
             "no_splice_move");
 
     private final Resources resources;
-    private final String name;
+    private final Session session;
+    private final Keep keep;
     private final Place place;
     private final FuseMount mount;
-    private final FuseChannel channel;
     private final CompletableFuture<Void> ended;
 
-    private ServedMount(Resources resources, String name, Place place, FuseMount mount, FuseChannel channel) {
+    private ServedMount(
+            Resources resources, Session session, Keep keep, Place place, FuseMount mount, FuseChannel channel) {
         this.resources = resources;
-        this.name = name;
+        this.session = session;
+        this.keep = keep;
         this.place = place;
         this.mount = mount;
-        this.channel = channel;
-        this.ended = channel.ended().thenRun(resources::close);
+        this.ended = channel.ended().thenRun(this::end);
     }
 
     /** Mounts a session that ends with this process: see {@link KexecFsMount#mount}. */
@@ -115,7 +118,7 @@ final class ServedMount implements AutoCloseable {
                 if (luo.emulated()) {
                     log.warn("session {}: {} is no LUO; what it keeps survives an emulated kexec only", name, luo);
                 }
-                return new ServedMount(resources, name, place, mount, channel);
+                return new ServedMount(resources, session, shelf.keep(), place, mount, channel);
             } catch (RuntimeException e) {
                 place.detach(mount);
                 throw e;
@@ -182,6 +185,24 @@ final class ServedMount implements AutoCloseable {
         return channel;
     }
 
+    /** It was unmounted, and nobody has it any more. On the way down to a kexec that is no reason to lose it. */
+    private void end() {
+        if (keep.bringsThroughKexec()) {
+            leave();
+        }
+        resources.close();
+    }
+
+    /** See {@link KexecFsMount#leave}. */
+    synchronized void leave() {
+        try {
+            session.leave();
+            log.info("session {} is prepared, and left to {} for the next kernel", session.name(), keep);
+        } catch (ErrnoException e) {
+            log.error("session {} does not come through the kexec: {}", session.name(), e.getMessage());
+        }
+    }
+
     /** The mount's root directory. */
     Fd root() {
         return mount.root();
@@ -232,7 +253,7 @@ final class ServedMount implements AutoCloseable {
         try {
             ended.get(PATIENCE.toMillis(), TimeUnit.MILLISECONDS);
         } catch (TimeoutException e) {
-            log.warn("session {}: files in it are still open; what they hold ends with this process", name);
+            log.warn("session {}: files in it are still open; what they hold ends with this process", session.name());
         } catch (ExecutionException e) {
             throw new IllegalStateException(e.getCause());
         } catch (InterruptedException e) {

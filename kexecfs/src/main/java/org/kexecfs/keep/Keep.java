@@ -91,6 +91,22 @@ public interface Keep extends AutoCloseable {
     /** Has a descriptor held no longer, soon: {@link #settle} waits for it. Nothing, if there is none of that name. */
     void release(String name);
 
+    /**
+     * Whether what is parked is to stay so when this process is told to end, for the one that is started in its place. If not,
+     * what it held ends with it, unless it was killed.
+     */
+    default boolean outlivesStop() {
+        return false;
+    }
+
+    /**
+     * Whether the machine goes down for a kexec now, and whoever holds what is parked brings LUO's sessions through it. May take
+     * as long as systemd takes to answer.
+     */
+    default boolean bringsThroughKexec() {
+        return false;
+    }
+
     /** Returns when all that was released before is closed, as far as it is the keeper's. */
     void settle();
 

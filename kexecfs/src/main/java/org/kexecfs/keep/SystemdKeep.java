@@ -31,6 +31,7 @@ final class SystemdKeep implements Keep {
     private final Fd systemd;
     private final long most;
     private final Map<String, Fd> found;
+    private final ComingKexec kexec = new ComingKexec();
     private final Set<String> parked = new LinkedHashSet<>();
     private final Messages messages = new Messages(LONGEST);
 
@@ -119,6 +120,16 @@ final class SystemdKeep implements Keep {
                 throw new ErrnoException(Errno.EAGAIN, "systemd does not answer on its notification socket");
             }
         }
+    }
+
+    @Override
+    public boolean outlivesStop() {
+        return true;
+    }
+
+    @Override
+    public boolean bringsThroughKexec() {
+        return kexec.isComing();
     }
 
     private void say(String message, Optional<Fd> file) {

@@ -6,12 +6,14 @@ import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.UUID;
+import org.kexecfs.luo.DeviceLiveUpdate;
 import org.kexecfs.luo.SessionName;
 import org.kexecfs.posix.Fd;
 
 /**
- * What a mount was asked for with, so that it can be asked for again after a crash. In a file it is these fields in UTF-8, a
- * NUL after each.
+ * What a mount was asked for with, so that it can be asked for again after a crash. In a file it is the kernel that runs, and
+ * these fields, in UTF-8 with a NUL after each. After a kexec it holds no longer: what is mounted then is said by others, as
+ * after any boot.
  *
  * @param session the session's name
  * @param directory the mount point, absolute
@@ -19,7 +21,7 @@ import org.kexecfs.posix.Fd;
  * @param options as after {@code -o}
  */
 public record MountRecord(String session, Path directory, Path base, String options) {
-    private static final int FIELDS = 4;
+    private static final int FIELDS = 5;
 
     /**
      * What the options mean.
@@ -45,20 +47,25 @@ public record MountRecord(String session, Path directory, Path base, String opti
     /** A new file that says it. */
     public Fd write() {
         Fd file = Fd.memfd("kexecfs-mount");
-        file.pwrite(Fd.utf8(String.join("\0", session, directory.toString(), base.toString(), options) + "\0"), 0);
+        String fields = String.join("\0", kernel(), session, directory.toString(), base.toString(), options) + "\0";
+        file.pwrite(Fd.utf8(fields), 0);
         return file;
     }
 
-    /** What a file says; empty if it is none of these. */
+    private static String kernel() {
+        return new DeviceLiveUpdate().kernel();
+    }
+
+    /** What a file says; empty if it is none of these, or from another kernel's time. */
     public static Optional<MountRecord> read(Fd file) {
         byte[] bytes = new byte[(int) file.status().size()];
         String[] fields = new String(bytes, 0, file.pread(bytes, 0), StandardCharsets.UTF_8).split("\0", -1);
         // Behind the last NUL there is nothing.
-        if (fields.length != FIELDS + 1) {
+        if (fields.length != FIELDS + 1 || !fields[0].equals(kernel())) {
             return Optional.empty();
         }
         try {
-            return Optional.of(new MountRecord(fields[0], Path.of(fields[1]), Path.of(fields[2]), fields[3]));
+            return Optional.of(new MountRecord(fields[1], Path.of(fields[2]), Path.of(fields[3]), fields[4]));
         } catch (InvalidPathException e) {
             return Optional.empty();
         }

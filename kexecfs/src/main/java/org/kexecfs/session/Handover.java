@@ -169,6 +169,18 @@ final class Handover implements AutoCloseable {
         });
     }
 
+    /**
+     * Ends this process's part in a session that is prepared: what LUO has stays LUO's, whose sessions stay on the shelf, and
+     * nothing else there.
+     */
+    void leave() {
+        // An emulation has files only as long as somebody has them open: the shelf.
+        if (!luo.emulated()) {
+            kept.clear();
+            entries.close();
+        }
+    }
+
     /** Ends the session: LUO drops what it holds, and the files that nobody else has open are gone. */
     @Override
     public void close() {

@@ -474,6 +474,41 @@ public final class Session implements AutoCloseable {
         }
     }
 
+    /**
+     * Hands the session to the next kernel, whatever state it is in, and ends it here: LUO's sessions stay on the shelf, for
+     * whoever brings them through the kexec that is coming. What was restored and is not accepted yet is accepted first. Again
+     * is nothing, and so is {@link #close} after it.
+     *
+     * @throws ErrnoException as {@link #finish} and {@link #prepare}: it is not handed over then, and goes on
+     */
+    public void leave() {
+        if (isClosed()) {
+            return;
+        }
+        if (StateTable.answer(state, Operation.FINISH) instanceof StateTable.Go) {
+            finish(Finish.KEEP);
+        }
+        prepare();
+        lock.writeLock().lock();
+        try {
+            if (!closed) {
+                closed = true;
+                handover.leave();
+            }
+        } finally {
+            lock.writeLock().unlock();
+        }
+    }
+
+    private boolean isClosed() {
+        lock.readLock().lock();
+        try {
+            return closed;
+        } finally {
+            lock.readLock().unlock();
+        }
+    }
+
     /** Ends the session: LUO drops what it holds, and files that nobody else has open are gone. Again is nothing. */
     @Override
     public void close() {

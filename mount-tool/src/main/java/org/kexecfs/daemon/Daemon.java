@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.kexecfs.keep.Keep;
 import org.kexecfs.mount.RuntimeDirectory;
@@ -30,7 +31,9 @@ import org.slf4j.LoggerFactory;
  *   <li>The end: {@link #stop}, or nothing to serve and nobody asking for a while; as with the services that systemd starts on
  *       demand, the next client starts the next daemon. The name of the socket goes first: a client that comes too late
  *       finds nobody, waits for the lock, and starts another.
- *   <li>{@link #close}: sessions that are still mounted end.
+ *   <li>{@link #close}: sessions that are still mounted end. Under systemd, which keeps them ({@link Keep#outlivesStop}), they
+ *       are left as they are, and the next daemon goes on with them: that is a restart, and an upgrade. And if a kexec is
+ *       coming they are prepared for it.
  * </ol>
  *
  * <p>No locks: the thread in {@link #run} accepts, connections share {@link ServedMounts} only.
@@ -43,6 +46,9 @@ public final class Daemon implements AutoCloseable {
 
     /** How long a daemon that is ending may take to let go of the lock. */
     private static final Duration PATIENCE = Duration.ofSeconds(3);
+
+    /** How long clients that are being served when it ends may take. */
+    private static final Duration CLIENTS_PATIENCE = Duration.ofSeconds(10);
 
     /** After a failed accept, until a descriptor may be free again. */
     private static final int SOON = 50;
@@ -161,13 +167,25 @@ public final class Daemon implements AutoCloseable {
         manager.status(mounts.count() + " mounts");
     }
 
-    /** Takes no further client, waits for those that are being served, and ends all sessions. */
+    /** One may wait for the end of a mount that somebody uses: not for ever. */
+    private void awaitClients() {
+        threads.shutdown();
+        try {
+            if (!threads.awaitTermination(CLIENTS_PATIENCE.toMillis(), TimeUnit.MILLISECONDS)) {
+                log.warn("{} clients get no answer any more", connections.get());
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Takes no further client, waits for those that are being served, and ends all sessions, or leaves them to the keep. */
     @Override
     public void close() {
         manager.stopping();
         remove(address);
         listener.close();
-        threads.close();
+        awaitClients();
         mounts.closeAll();
         keep.close();
         manager.close();

@@ -8,6 +8,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -20,6 +21,7 @@ import org.kexecfs.keep.Keep;
 import org.kexecfs.keep.Shelf;
 import org.kexecfs.mount.MountOptions;
 import org.kexecfs.mount.MountRecord;
+import org.kexecfs.mount.MountViews;
 import org.kexecfs.mount.Parked;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -32,7 +34,7 @@ final class ServedMounts {
     private static final Duration PATIENCE = Duration.ofSeconds(5);
 
     /** More would wait for the processors. */
-    private static final int HEALED_AT_ONCE = 8;
+    private static final int AT_ONCE = 8;
 
     private record Served(KexecFsMount mount, MountOptions options) {}
 
@@ -81,9 +83,7 @@ final class ServedMounts {
             return;
         }
         long begun = System.nanoTime();
-        try (ExecutorService threads = Executors.newFixedThreadPool(HEALED_AT_ONCE)) {
-            shelves.forEach(shelf -> threads.execute(() -> heal(shelf)));
-        }
+        inParallel(shelves, this::heal);
         log.info("{} sessions were left: {} mounts after {} ms", shelves.size(), count(), millisecondsSince(begun));
     }
 
@@ -94,9 +94,7 @@ final class ServedMounts {
         }
         Optional<MountRecord> asked = Parked.record(shelf);
         try {
-            asked.ifPresentOrElse(
-                    this::mount,
-                    () -> log.warn("what is kept as {} waits: nobody says where it was mounted", shelf.name()));
+            asked.ifPresentOrElse(this::mount, () -> log.info("what is kept as {} waits to be mounted", shelf.name()));
         } catch (RuntimeException e) {
             log.error("session {} could not be mounted again; it is kept: {}", shelf.name(), e.getMessage());
         }
@@ -133,9 +131,30 @@ final class ServedMounts {
         }
     }
 
-    /** Unmounts all, and ends their sessions. */
+    /** Unmounts all, and ends their sessions; or leaves them to the keep, if that has them for whoever comes after us. */
     void closeAll() {
-        endAll(served -> true, KexecFsMount::unmount);
+        if (keep.outlivesStop()) {
+            leaveAll();
+        } else {
+            endAll(served -> true, KexecFsMount::unmount);
+        }
+    }
+
+    /** As they are, or, with a kexec coming, prepared for it. */
+    private void leaveAll() {
+        if (keep.bringsThroughKexec()) {
+            inParallel(mounts.values(), served -> served.mount().leave());
+            return;
+        }
+        Set<Long> mounted = MountViews.devicesAnywhere();
+        // What is unmounted and has not ended yet would be mounted again by the next daemon.
+        endAll(served -> !mounted.contains(served.mount().device()), mount -> {});
+    }
+
+    private static <T> void inParallel(Collection<T> all, Consumer<T> what) {
+        try (ExecutorService threads = Executors.newFixedThreadPool(AT_ONCE)) {
+            all.forEach(one -> threads.execute(() -> what.accept(one)));
+        }
     }
 
     /** To end a thousand takes its time: they are waited for as long as another one ends every now and then. */

@@ -15,7 +15,8 @@ import picocli.CommandLine.Option;
         description = {
             "kexecfsd. Serves the mounts that 'kexecfs mount' and 'mount -t kexecfs' ask for, all in one process. They start"
                     + " it if it does not run, and it ends when it has nothing to serve; a second one is refused.",
-            "SIGTERM and SIGINT unmount all and end their sessions.%n"
+            "SIGTERM and SIGINT unmount all and end their sessions; as a systemd unit with an fd store it leaves them there, and"
+                    + " goes on with them when it is started again.%n"
         },
         footerHeading = "%nExamples:%n",
         footer = {"  kexecfsd", "  kexecfsd --idle 0        stay, whether there is anything to serve or not"})
@@ -53,7 +54,7 @@ final class DaemonCommand implements Runnable {
         }
     }
 
-    /** The process ends once this returns: by then all sessions have ended. */
+    /** The process ends once this returns: by then all sessions have ended, or are left to systemd. */
     private static void end(Daemon daemon, CountDownLatch ended) {
         daemon.stop();
         try {
