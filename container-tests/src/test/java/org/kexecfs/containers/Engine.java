@@ -15,6 +15,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -22,7 +23,7 @@ import java.util.regex.Pattern;
  * A Docker engine: the one that runs on this machine, or else one of our own.
  *
  * <p>Life cycle of our own: {@link #find} starts dockerd with everything it keeps below a temporary directory and with no
- * network at all, and returns once it listens; {@link #close} ends it by its process, waits, and takes the directory away.
+ * network at all, and returns once it listens; {@link #restart} does that again; {@link #close} ends it by its process, waits, and takes the directory away.
  */
 final class Engine implements AutoCloseable {
     private static final Path USUAL_SOCKET = Path.of("/var/run/docker.sock");
@@ -33,11 +34,13 @@ final class Engine implements AutoCloseable {
 
     private final Path socket;
     private final String apiVersion;
+    private final Runnable restart;
     private final Runnable end;
 
-    private Engine(Path socket, String apiVersion, Runnable end) {
+    private Engine(Path socket, String apiVersion, Runnable restart, Runnable end) {
         this.socket = socket;
         this.apiVersion = apiVersion;
+        this.restart = restart;
         this.end = end;
     }
 
@@ -52,8 +55,14 @@ final class Engine implements AutoCloseable {
                 .map(host -> Path.of(host.substring("unix://".length())))
                 .orElse(USUAL_SOCKET);
         return apiVersion(usual)
-                .map(version -> new Engine(usual, version, () -> {}))
-                .orElseGet(Engine::start);
+                .map(version -> new Engine(
+                        usual,
+                        version,
+                        () -> {
+                            throw new UnsupportedOperationException("it is not ours");
+                        },
+                        () -> {}))
+                .orElseGet(Engine::own);
     }
 
     /** The API's version, which every answer of an engine tells; nothing if none listens there. */
@@ -91,17 +100,36 @@ final class Engine implements AutoCloseable {
         }
     }
 
-    private static Engine start() {
+    /**
+     * One of our own, whatever else runs.
+     *
+     * @throws IllegalStateException it cannot be started: with the reason, and what to do
+     */
+    static Engine own() {
         Scratch scratch = Scratch.make("engine");
         Path socket = scratch.directory().resolve("docker.sock");
-        Daemon daemon = Daemon.start(scratch, socket);
-        Thread atExit = new Thread(daemon::end, "end of dockerd");
+        AtomicReference<Daemon> daemon = new AtomicReference<>(Daemon.start(scratch, socket));
+        Thread atExit = new Thread(() -> daemon.get().end(), "end of dockerd");
         Runtime.getRuntime().addShutdownHook(atExit);
-        return new Engine(socket, apiVersion(socket).orElseThrow(() -> new IllegalStateException(daemon.log())), () -> {
-            Runtime.getRuntime().removeShutdownHook(atExit);
-            daemon.end();
-            EngineStrategy.forget();
-        });
+        String version = apiVersion(socket)
+                .orElseThrow(() -> new IllegalStateException(daemon.get().log()));
+        return new Engine(
+                socket,
+                version,
+                () -> {
+                    daemon.get().stop();
+                    daemon.set(Daemon.start(scratch, socket));
+                },
+                () -> {
+                    Runtime.getRuntime().removeShutdownHook(atExit);
+                    daemon.get().end();
+                    EngineStrategy.forget();
+                });
+    }
+
+    /** Ends one of our own, as {@code systemctl restart docker} would, and starts it again with all that it kept. */
+    void restart() {
+        restart.run();
     }
 
     Path socket() {
@@ -182,14 +210,18 @@ final class Engine implements AutoCloseable {
             return said.substring(Math.max(0, said.length() - 4000));
         }
 
-        /** SIGTERM: it ends its containers and its containerd, and unmounts what it mounted. */
+        /** SIGTERM: it ends its containers and its containerd, and unmounts what it mounted. And all that it kept goes. */
         void end() {
+            stop();
+            scratch.close();
+        }
+
+        void stop() {
             process.destroy();
             try {
                 if (!process.waitFor(SECONDS_TO_END, TimeUnit.SECONDS)) {
                     process.destroyForcibly().waitFor();
                 }
-                scratch.close();
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
             }

@@ -9,16 +9,21 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Who started the daemon and wants to know how it is: systemd, by a socket that it names (sd_notify(3)). Where it names none,
+ * Who started a daemon and wants to know how it is: systemd, by a socket that it names (sd_notify(3)). Where it names none,
  * nobody is told. Safe for use by several threads.
  */
-final class ServiceManager implements AutoCloseable {
+public final class ServiceManager implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(ServiceManager.class);
 
     private static final int LONGEST = 512;
 
     private final Optional<Fd> socket;
     private final Messages messages = new Messages(LONGEST);
+
+    /** That of this process's environment. */
+    public static ServiceManager ours() {
+        return new ServiceManager(System.getenv("NOTIFY_SOCKET"));
+    }
 
     /**
      * @param notifySocket NOTIFY_SOCKET of the environment; null if it is not set
@@ -30,7 +35,7 @@ final class ServiceManager implements AutoCloseable {
     }
 
     /** It serves. */
-    void ready() {
+    public void ready() {
         say("READY=1");
     }
 
@@ -40,7 +45,7 @@ final class ServiceManager implements AutoCloseable {
     }
 
     /** It ends. */
-    void stopping() {
+    public void stopping() {
         say("STOPPING=1");
     }
 

@@ -24,7 +24,12 @@ public final class Provider implements SLF4JServiceProvider {
     public void initialize() {
         boolean journal = isJournal(System.getenv("JOURNAL_STREAM"));
         Level least = System.getProperty(LEAST, "info").equals("warn") ? Level.WARN : Level.INFO;
-        loggers = name -> new StderrLog(name, System.err, journal, least);
+        loggers = name -> new StderrLog(name, System.err, journal, isOurs(name) ? least : Level.WARN);
+    }
+
+    /** What a library tells of its own life is not for our users. */
+    private static boolean isOurs(String logger) {
+        return logger.startsWith("org.kexecfs.");
     }
 
     /**

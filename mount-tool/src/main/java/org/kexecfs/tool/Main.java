@@ -58,6 +58,7 @@ public final class Main implements Runnable {
         COMMANDS.put("demo", DemoCommand::new);
         COMMANDS.put("version", VersionCommand::new);
         COMMANDS.put("daemon", DaemonCommand::new);
+        COMMANDS.put("docker-plugin", DockerPluginCommand::new);
     }
 
     @CommandLine.Spec

@@ -1,10 +1,6 @@
 package org.kexecfs.tool;
 
-import java.util.List;
-import jnr.constants.platform.linux.Errno;
 import org.kexecfs.mount.MountTable.MountedSession;
-import org.kexecfs.posix.ErrnoException;
-import org.kexecfs.posix.Mounts;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -33,14 +29,10 @@ final class UmountCommand implements Runnable {
     @Override
     public void run() {
         MountedSession mount = found();
-        if (!force && Mounted.everywhere(mount).size() == places(mount).size()) {
-            requireNothingLost(mount);
-        }
-        try (Waiting end = Waiting.forEndOf(mount)) {
-            unmount(mount);
-            if (Mounted.everywhere(mount).isEmpty()) {
-                end.await();
-            }
+        if (mount.session().equals(sessionOrDirectory)) {
+            SessionEnd.everywhere(mount).run(force);
+        } else {
+            SessionEnd.at(mount).run(force);
         }
     }
 
@@ -52,44 +44,5 @@ final class UmountCommand implements Runnable {
         }
         Kexecfsd.heal();
         return Mounted.one(sessionOrDirectory);
-    }
-
-    private List<MountedSession> places(MountedSession mount) {
-        return mount.session().equals(sessionOrDirectory)
-                ? Mounted.everywhere(mount).reversed()
-                : List.of(mount);
-    }
-
-    private static void requireNothingLost(MountedSession mount) {
-        String state = SessionInfo.read(mount).state();
-        if (state.equals("prepared")) {
-            throw refused(
-                    mount, "is prepared for a kexec, and LUO would drop what it holds; 'kexecfs cancel' takes it back");
-        }
-        if (state.equals("updated")) {
-            long unclaimed = FileList.read(mount).count("restored");
-            if (unclaimed > 0) {
-                throw refused(
-                        mount, "has " + unclaimed + " restored files that nobody has claimed; 'kexecfs ls' shows them");
-            }
-        }
-    }
-
-    private static ToolException refused(MountedSession mount, String why) {
-        return new ToolException(Exit.BUSY, mount.session() + " " + why + ". 'kexecfs umount --force' ends it anyway");
-    }
-
-    private void unmount(MountedSession mount) {
-        places(mount).forEach(UmountCommand::unmountPlace);
-    }
-
-    private static void unmountPlace(MountedSession mount) {
-        try {
-            Mounts.unmount(mount.directory());
-        } catch (ErrnoException e) {
-            String next = e.is(Errno.EBUSY) ? "; 'fuser -vm " + mount.directory() + "' shows what uses it" : "";
-            throw new ToolException(
-                    Exit.of(e.errno()), "cannot unmount " + mount.session() + ": " + e.getMessage() + next, e);
-        }
     }
 }

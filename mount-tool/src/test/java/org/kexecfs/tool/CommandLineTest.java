@@ -30,6 +30,8 @@ class CommandLineTest {
                 "cancel a b",
                 "finish --strict --release web",
                 "daemon more",
+                "docker-plugin more",
+                "docker-plugin --fly",
                 "mount --private web",
                 "mount --private web --",
                 "umount",
