@@ -3,11 +3,14 @@ package org.kexecfs.tool;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.function.UnaryOperator;
+import jnr.constants.platform.linux.Errno;
 import org.kexecfs.daemon.Address;
 import org.kexecfs.daemon.Answer;
 import org.kexecfs.daemon.Client;
 import org.kexecfs.daemon.Request;
 import org.kexecfs.daemon.Starter;
+import org.kexecfs.mount.MountTable;
 
 /** The host's kexecfsd, as the commands ask it. */
 final class Kexecfsd {
@@ -16,14 +19,40 @@ final class Kexecfsd {
 
     private Kexecfsd() {}
 
-    /** Asks for something, of a daemon that is started if none runs. */
-    static Answer askStarting(Request request) {
+    /**
+     * Has a session mounted, by a daemon that is started if none runs. One that is killed in the middle of it leaves what the
+     * next goes on with, before that answers anyone: then there is nothing left to ask for.
+     */
+    static Answer mount(Request.Mount request) {
+        return askStarting(request, answer -> isBusy(answer) && isMounted(request) ? new Answer.Done() : answer);
+    }
+
+    private static boolean isBusy(Answer answer) {
+        return answer instanceof Answer.Failed failed && failed.errno() == Errno.EBUSY;
+    }
+
+    private static boolean isMounted(Request.Mount request) {
+        return MountTable.at(request.directory())
+                .filter(mount -> mount.session().equals(request.session()))
+                .isPresent();
+    }
+
+    private static Answer askStarting(Request request) {
+        return askStarting(request, answer -> answer);
+    }
+
+    /**
+     * Asks for something, of a daemon that is started if none runs.
+     *
+     * @param secondAnswer what an answer means after a daemon that ended without one
+     */
+    private static Answer askStarting(Request request, UnaryOperator<Answer> secondAnswer) {
         Starter starter = new Starter(Address.ours(), program());
         for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
             try (Client client = starter.connect()) {
                 Optional<Answer> answer = client.ask(request);
                 if (answer.isPresent()) {
-                    return answer.get();
+                    return attempt == 0 ? answer.get() : secondAnswer.apply(answer.get());
                 }
             }
         }

@@ -125,9 +125,9 @@ final class MountCommand implements Callable<Integer> {
     }
 
     private void ask(Path directory) {
-        Request request = new Request.Mount(
+        Request.Mount request = new Request.Mount(
                 session, directory.toAbsolutePath(), Path.of("").toAbsolutePath(), joined());
-        if (Kexecfsd.askStarting(request) instanceof Answer.Failed failed) {
+        if (Kexecfsd.mount(request) instanceof Answer.Failed failed) {
             throw new ToolException(
                     Exit.of(failed.errno()), "cannot mount " + session + " on " + directory + ": " + failed.message());
         }

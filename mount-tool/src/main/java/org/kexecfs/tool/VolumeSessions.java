@@ -27,7 +27,7 @@ final class VolumeSessions implements Sessions {
             if (!isMounted(session, directory)) {
                 RuntimeDirectory.make(directory);
             }
-            Answer answer = Kexecfsd.askStarting(new Request.Mount(session, directory, Path.of("/"), options));
+            Answer answer = Kexecfsd.mount(new Request.Mount(session, directory, Path.of("/"), options));
             // A daemon that was started for this has first mounted what it found kept: this, then.
             if (answer instanceof Answer.Failed failed && !isLive(session, directory)) {
                 throw new SessionException(
