@@ -30,11 +30,7 @@ public record GuestRoot(Path image) implements AutoCloseable {
      * @throws IOException if its directory cannot be made
      */
     public static GuestRoot withKexecfs(Path kernel, Addition... additions) throws IOException {
-        String built = GuestScript.module()
-                .resolveSibling("mount-tool")
-                .resolve("target/kexecfs")
-                .toString();
-        List<String> arguments = new ArrayList<>(List.of("--tool", System.getProperty("kexecfs.image", built)));
+        List<String> arguments = new ArrayList<>(List.of("--tool", image()));
         for (Addition addition : additions) {
             arguments.addAll(List.of("--add", addition.source() + ":" + addition.target()));
         }
@@ -50,6 +46,26 @@ public record GuestRoot(Path image) implements AutoCloseable {
      */
     public static GuestRoot bare(Path kernel) throws IOException {
         return make(kernel, List.of());
+    }
+
+    /**
+     * A root with the packaged kexecfs, in which systemd is the first process.
+     *
+     * @param kernel the kernel that the guest goes to by kexec
+     * @return the root
+     * @throws IOException if its directory cannot be made
+     */
+    public static GuestRoot withSystemd(Path kernel) throws IOException {
+        String systemd = new GuestScript("fetch-systemd").run(List.of());
+        return make(kernel, List.of("--tool", image(), "--systemd", systemd));
+    }
+
+    private static String image() {
+        String built = GuestScript.module()
+                .resolveSibling("mount-tool")
+                .resolve("target/kexecfs")
+                .toString();
+        return System.getProperty("kexecfs.image", built);
     }
 
     private static GuestRoot make(Path kernel, List<String> more) throws IOException {

@@ -144,11 +144,12 @@ final class ServedMounts {
     private void leaveAll() {
         if (keep.bringsThroughKexec()) {
             inParallel(mounts.values(), served -> served.mount().leave());
-            return;
         }
         Set<Long> mounted = MountViews.devicesAnywhere();
         // What is unmounted and has not ended yet would be mounted again by the next daemon.
         endAll(served -> !mounted.contains(served.mount().device()), mount -> {});
+        // Whom a message is from systemd does not know once that has ended.
+        keep.settle();
     }
 
     private static <T> void inParallel(Collection<T> all, Consumer<T> what) {
