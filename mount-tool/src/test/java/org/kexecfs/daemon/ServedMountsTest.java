@@ -1,0 +1,147 @@
+package org.kexecfs.daemon;
+
+import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.kexecfs.keep.Keep;
+import org.kexecfs.luo.EmulatedLiveUpdate;
+import org.kexecfs.mount.MountTable;
+import org.kexecfs.posix.Fd;
+import org.kexecfs.posix.Mounts;
+
+/** What becomes of mounts under a service manager that keeps what they hold. Needs root and /dev/fuse. */
+class ServedMountsTest {
+    @TempDir
+    private Path work;
+
+    private final Store store = new Store();
+    private final ServedMounts mounts = new ServedMounts(store, () -> {});
+
+    /** As systemd's fd store, and with systemd on the way to a kexec if the test wants it. */
+    private static final class Store implements Keep {
+        private final Map<String, Fd> held = new ConcurrentHashMap<>();
+        private volatile boolean kexec;
+
+        @Override
+        public Map<String, Fd> found() {
+            return Map.of();
+        }
+
+        @Override
+        public void park(Map<String, Fd> files) {
+            files.forEach((name, file) -> held.put(name, file.dup()));
+        }
+
+        @Override
+        public void release(String name) {
+            Fd file = held.remove(name);
+            if (file != null) {
+                file.close();
+            }
+        }
+
+        @Override
+        public boolean outlivesStop() {
+            return true;
+        }
+
+        @Override
+        public boolean bringsThroughKexec() {
+            return kexec;
+        }
+
+        @Override
+        public void settle() {
+            // It is done.
+        }
+
+        @Override
+        public void close() {
+            held.values().forEach(Fd::close);
+        }
+    }
+
+    @AfterEach
+    void unmountAndForget() {
+        MountTable.read().stream()
+                .filter(mount -> mount.directory().startsWith(work))
+                .forEach(mount -> Mounts.detach(mount.directory()));
+        await().until(() -> mounts.count() == 0);
+        store.close();
+    }
+
+    private Path mount(String session) throws IOException {
+        Path directory = Files.createDirectory(work.resolve(session));
+        mounts.mount(new Request.Mount(session, directory, work, "emulate=luo"));
+        Files.writeString(directory.resolve("name"), session);
+        return directory;
+    }
+
+    /** Sessions that the next kernel gets. */
+    private List<String> handedOver() {
+        return new EmulatedLiveUpdate(work.resolve("luo")).kexec().sessions();
+    }
+
+    private void unmount(Path directory) {
+        Mounts.unmount(directory);
+        await().until(() -> MountTable.at(directory).isEmpty() && mounts.count() == 0);
+    }
+
+    @Test
+    void whatIsUnmounted_endsAndIsNotKept() throws IOException {
+        unmount(mount("web"));
+        assertEquals(Map.of(), store.held);
+        assertEquals(List.of(), handedOver());
+    }
+
+    @Test
+    void withAKexecComing_whatIsUnmountedIsHandedOver() throws IOException {
+        Path directory = mount("web");
+        store.kexec = true;
+        unmount(directory);
+        assertEquals(List.of("web"), handedOver());
+    }
+
+    @Test
+    void withAKexecComing_whatIsMountedAtTheEndIsHandedOver() throws IOException {
+        Path directory = mount("web");
+        mount("db");
+        store.kexec = true;
+        mounts.closeAll();
+        assertThrows(IOException.class, () -> Files.readString(directory.resolve("name")));
+        assertEquals(List.of("db", "web"), handedOver().stream().sorted().toList());
+    }
+
+    @Test
+    void atTheEnd_whatIsMountedStaysAsItIs() throws IOException {
+        Path directory = mount("web");
+        mounts.closeAll();
+        assertEquals("web", Files.readString(directory.resolve("name")));
+        assertTrue(store.held.containsKey(shelf() + "/mount"), () -> store.held.toString());
+    }
+
+    @Test
+    void atTheEnd_whatWasJustUnmountedIsNotKept() throws IOException {
+        Mounts.unmount(mount("web"));
+        mounts.closeAll();
+        assertEquals(Map.of(), store.held);
+    }
+
+    private String shelf() {
+        return store.held.keySet().stream()
+                .map(name -> name.substring(0, name.indexOf('/')))
+                .findFirst()
+                .orElseThrow();
+    }
+}
