@@ -30,7 +30,7 @@ public record GuestRoot(Path image) implements AutoCloseable {
      * @throws IOException if its directory cannot be made
      */
     public static GuestRoot withKexecfs(Path kernel, Addition... additions) throws IOException {
-        List<String> arguments = new ArrayList<>(List.of("--tool", image()));
+        List<String> arguments = new ArrayList<>(List.of("--tool", tool()));
         for (Addition addition : additions) {
             arguments.addAll(List.of("--add", addition.source() + ":" + addition.target()));
         }
@@ -57,10 +57,10 @@ public record GuestRoot(Path image) implements AutoCloseable {
      */
     public static GuestRoot withSystemd(Path kernel) throws IOException {
         String systemd = new GuestScript("fetch-systemd").run(List.of());
-        return make(kernel, List.of("--tool", image(), "--systemd", systemd));
+        return make(kernel, List.of("--tool", tool(), "--systemd", systemd));
     }
 
-    private static String image() {
+    private static String tool() {
         String built = GuestScript.module()
                 .resolveSibling("mount-tool")
                 .resolve("target/kexecfs")
