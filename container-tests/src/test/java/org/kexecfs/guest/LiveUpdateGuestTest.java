@@ -13,6 +13,8 @@ import org.junit.jupiter.api.TestFactory;
 /** kexecfs, as it is packaged, through real kexecs of a real kernel. */
 @Tag("guest")
 class LiveUpdateGuestTest {
+    /** Debian's, which the engine's package needs. */
+    private static final Path OCI_RUNTIME = Path.of("/usr/sbin/runc");
 
     private static GuestRoot root;
     private static Guest guest;
@@ -25,7 +27,8 @@ class LiveUpdateGuestTest {
         root = GuestRoot.withKexecfs(
                 kernel,
                 new GuestRoot.Addition(contract, "/opt/contract/org/kexecfs/luo"),
-                new GuestRoot.Addition(withoutMemfd, "/boot/bzImage-without-memfd"));
+                new GuestRoot.Addition(withoutMemfd, "/boot/bzImage-without-memfd"),
+                new GuestRoot.Addition(OCI_RUNTIME, "/usr/sbin/runc"));
         guest = Guest.of(kernel, root.image()).with(Accelerator.best(kernel, root.image()));
     }
 
@@ -69,6 +72,11 @@ class LiveUpdateGuestTest {
     @TestFactory
     Stream<DynamicTest> aPrivateSessionComesBackIfItWasPreparedAndHeld() {
         return GuestReport.of(guest.run("private"));
+    }
+
+    @TestFactory
+    Stream<DynamicTest> filesOfAContainerThatIsGoneComeToOneOfAnotherBundle() {
+        return GuestReport.of(guest.run("bundle"));
     }
 
     @TestFactory
