@@ -63,16 +63,17 @@ public final class Exec {
     }
 
     /**
-     * Becomes a program, and does not return. Its descriptors are those that we were started with, and one more.
+     * Becomes a program, and does not return if it can. Its descriptors are those that we were started with, and one more.
      *
      * @param arguments the program, looked for in PATH as execvpe(3) does, and its arguments; one or more
      * @param environment {@code NAME=VALUE}
      * @param file becomes the program's descriptor {@code number}; its own number is not the program's
      * @param number 0 or more; what is open under it now is the program's no more
-     * @throws ErrnoException nothing has changed: ENOENT there is no such program, EACCES it may not be executed, E2BIG,
-     *     ENOEXEC; EINVAL {@code number} is past the limit of open files, EMFILE
+     * @return why the program cannot be run, and nothing has changed: ENOENT there is none, EACCES it may not be executed,
+     *     E2BIG, ENOEXEC and others of execve(2)
+     * @throws ErrnoException it was not tried: EINVAL {@code number} is past the limit of open files, EMFILE
      */
-    public static void become(List<String> arguments, List<String> environment, Fd file, int number) {
+    public static ErrnoException become(List<String> arguments, List<String> environment, Fd file, int number) {
         closeOwnOnExec();
         Pointer argumentVector = vector(arguments);
         Pointer environmentVector = vector(environment);
@@ -99,7 +100,7 @@ public final class Exec {
         }
         C.sigprocmask(SIG_SETMASK, ours, null);
         C.close(source);
-        throw ErrnoException.of(errno, "execve(" + arguments.getFirst() + ")");
+        return ErrnoException.of(errno, "execve(" + arguments.getFirst() + ")");
     }
 
     private static void restore(int saved, int number) {

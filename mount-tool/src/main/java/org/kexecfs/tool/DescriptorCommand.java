@@ -52,7 +52,7 @@ abstract class DescriptorCommand implements Runnable {
     /**
      * Becomes COMMAND; does not return.
      *
-     * @throws ToolException it cannot be run
+     * @throws ToolException with 127 if there is no such command, 126 if it cannot be run
      */
     @Override
     public void run() {
@@ -62,10 +62,15 @@ abstract class DescriptorCommand implements Runnable {
         LuoSession.requireOther(number);
         Fd file = file();
         try {
-            Exec.become(arguments(), OuterEnvironment.with(variables()), file, number);
+            ErrnoException e = Exec.become(arguments(), OuterEnvironment.with(variables()), file, number);
+            throw cannotRun(Exit.ofCommand(e.errno()), e);
         } catch (ErrnoException e) {
-            throw new ToolException(Exit.of(e.errno()), "cannot run " + words.getFirst() + ": " + e.getMessage(), e);
+            throw cannotRun(Exit.of(e.errno()), e);
         }
+    }
+
+    private ToolException cannotRun(int exit, ErrnoException e) {
+        return new ToolException(exit, "cannot run " + words.getFirst() + ": " + e.getMessage(), e);
     }
 
     /** The descriptor's number in COMMAND. */

@@ -33,12 +33,15 @@ final class FinishCommand implements Runnable {
         private boolean release;
     }
 
+    @Option(names = "--json", description = "An array of objects, one a session: " + Transition.FIELDS + ".")
+    private boolean json;
+
     @Spec
     private CommandSpec spec;
 
     @Override
     public void run() {
         String word = how == null || !(how.strict || how.release) ? "1" : how.strict ? "strict" : "release";
-        sessions.apply(new Transition("kexecfs.finish", word, Set.of("updated")), spec);
+        sessions.apply(new Transition("kexecfs.finish", word, Set.of("updated")), json, spec);
     }
 }

@@ -1,8 +1,10 @@
 package org.kexecfs.tool;
 
+import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -31,6 +33,9 @@ final class KexecCommand implements Runnable {
     @Option(names = "--emulate", required = true, description = "Emulate it: there is no kexec of the machine here.")
     private boolean emulate;
 
+    @Option(names = "--json", description = "An array of objects, one a session that was handed over: session.")
+    private boolean json;
+
     @Parameters(paramLabel = "DIR", description = "The emulation's directory, as in 'mount -o emulate=DIR'.")
     private Path directory;
 
@@ -55,10 +60,21 @@ final class KexecCommand implements Runnable {
                 .map(MountedSession::directory)
                 .filter(SessionInfo::isDead)
                 .forEach(Mounts::detach);
-        spec.commandLine()
-                .getOut()
-                .println("kexec emulated; handed over: "
-                        + (done.sessions().isEmpty() ? "nothing" : String.join(", ", done.sessions())));
+        tell(done.sessions());
+    }
+
+    private void tell(List<String> sessions) {
+        PrintWriter out = spec.commandLine().getOut();
+        if (json) {
+            Json.write(
+                    out,
+                    sessions.stream()
+                            .map(session -> Map.<String, Object>of("session", session))
+                            .toList());
+        } else {
+            out.println(
+                    "kexec emulated; handed over: " + (sessions.isEmpty() ? "nothing" : String.join(", ", sessions)));
+        }
     }
 
     /** Those of an emulation, and their bind mounts. */

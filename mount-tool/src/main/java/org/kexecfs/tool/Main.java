@@ -145,11 +145,19 @@ public final class Main implements Runnable {
     }
 
     static final class Version implements IVersionProvider {
+        static final long INTERFACE = 1;
+
+        /** Null if it is not packaged. */
+        static String ofPackage() {
+            return Main.class.getPackage().getImplementationVersion();
+        }
+
         @Override
         public String[] getVersion() {
-            String version = Main.class.getPackage().getImplementationVersion();
+            String version = ofPackage();
             return new String[] {
-                "kexecfs " + (version == null ? "(not packaged)" : version), "interface 1, Java " + Runtime.version()
+                "kexecfs " + (version == null ? "(not packaged)" : version),
+                "interface " + INTERFACE + ", Java " + Runtime.version()
             };
         }
     }

@@ -4,6 +4,7 @@ import java.util.Set;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 /** {@code kexecfs prepare}: hands all entries to LUO. */
@@ -21,11 +22,15 @@ final class PrepareCommand implements Runnable {
     @ArgGroup(multiplicity = "1")
     private Sessions sessions;
 
+    @Option(names = "--json", description = "An array of objects, one a session: " + Transition.FIELDS + ".")
+    private boolean json;
+
     @Spec
     private CommandSpec spec;
 
     @Override
     public void run() {
-        sessions.apply(new Transition("kexecfs.prepare", "1", Set.of("normal", "prepared", "updated", "failed")), spec);
+        sessions.apply(
+                new Transition("kexecfs.prepare", "1", Set.of("normal", "prepared", "updated", "failed")), json, spec);
     }
 }

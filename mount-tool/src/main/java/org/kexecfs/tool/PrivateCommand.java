@@ -2,7 +2,6 @@ package org.kexecfs.tool;
 
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import jnr.constants.platform.linux.Errno;
 import org.kexecfs.fuse.PrivateMount;
 import org.kexecfs.posix.Child;
 import org.kexecfs.posix.ErrnoException;
@@ -18,9 +17,6 @@ import org.kexecfs.posix.TerminalSignals;
  * SIGHUP, is the command's; this process ends when the command has.
  */
 final class PrivateCommand {
-    private static final int CANNOT_BE_RUN = 126;
-    private static final int NOT_FOUND = 127;
-
     private final CommandSetting setting;
     /** Empty: it was not. */
     private final CompletableFuture<Optional<Child>> started = new CompletableFuture<>();
@@ -62,9 +58,7 @@ final class PrivateCommand {
             return Child.start(child, root, number);
         } catch (ErrnoException e) {
             throw new ToolException(
-                    e.is(Errno.ENOENT) ? NOT_FOUND : CANNOT_BE_RUN,
-                    setting.arguments().getFirst() + " cannot be run: " + e.getMessage(),
-                    e);
+                    Exit.ofCommand(e.errno()), setting.arguments().getFirst() + " cannot be run: " + e.getMessage(), e);
         } finally {
             ResourceLimits.raiseOpenFiles();
         }

@@ -1,5 +1,6 @@
 package org.kexecfs.tool;
 
+import java.io.PrintWriter;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -12,12 +13,13 @@ final class Sessions {
     @Parameters(paramLabel = "SESSION|DIR", description = "A mounted session, or where it is mounted.")
     private String sessionOrDirectory;
 
-    /** Does something to those that are meant. */
-    void apply(Transition transition, CommandSpec spec) {
+    /** Does something to those that are meant, and tells what came of it. */
+    void apply(Transition transition, boolean json, CommandSpec spec) {
+        PrintWriter out = spec.commandLine().getOut();
         if (all) {
-            transition.all(spec.commandLine().getOut(), spec.commandLine().getErr());
+            transition.all(out, json, spec.commandLine().getErr());
         } else {
-            transition.one(sessionOrDirectory, spec.commandLine().getOut());
+            transition.one(sessionOrDirectory, out, json);
         }
     }
 }

@@ -5,7 +5,9 @@ import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
@@ -25,6 +27,9 @@ import org.kexecfs.posix.Fd;
  * @param from with all sessions: in which states it is tried
  */
 record Transition(String file, String word, Set<String> from) {
+    /** Of each session, with {@code --json}. */
+    static final String FIELDS = "session, directory, state";
+
     /** One that takes long must not keep the others. */
     private static final int AT_ONCE = 16;
 
@@ -34,24 +39,26 @@ record Transition(String file, String word, Set<String> from) {
     /**
      * Does it to the session that is meant, and prints its state.
      *
+     * @param json as an array of one object
      * @throws ToolException with the errno's exit code, if it fails
      */
-    void one(String sessionOrDirectory, PrintWriter out) {
+    void one(String sessionOrDirectory, PrintWriter out, boolean json) {
         Result result = run(Mounted.one(sessionOrDirectory));
         result.failed().ifPresent(exit -> {
             throw new ToolException(exit, result.said());
         });
-        out.println(told(result));
+        tell(List.of(result), out, json);
     }
 
     /**
      * Does it to every session that is mounted here and in a state for it, and prints each one's state.
      *
+     * @param json as an array of objects
      * @throws ToolException if it fails for one or more, which {@code err} has been told of
      */
-    void all(PrintWriter out, PrintWriter err) {
+    void all(PrintWriter out, boolean json, PrintWriter err) {
         List<Result> results = runAll(sessions());
-        results.stream().filter(r -> r.failed().isEmpty()).forEach(r -> out.println(told(r)));
+        tell(results.stream().filter(r -> r.failed().isEmpty()).toList(), out, json);
         List<Result> failed =
                 results.stream().filter(r -> r.failed().isPresent()).toList();
         failed.forEach(r -> err.println("kexecfs: " + r.said()));
@@ -63,8 +70,20 @@ record Transition(String file, String word, Set<String> from) {
         }
     }
 
-    private static String told(Result result) {
-        return Table.plain(result.mount().session()) + ": " + result.said();
+    private static void tell(List<Result> results, PrintWriter out, boolean json) {
+        if (json) {
+            Json.write(out, results.stream().map(Transition::fields).toList());
+        } else {
+            results.forEach(r -> out.println(Table.plain(r.mount().session()) + ": " + r.said()));
+        }
+    }
+
+    private static Map<String, Object> fields(Result result) {
+        Map<String, Object> fields = new LinkedHashMap<>();
+        fields.put("session", result.mount().session());
+        fields.put("directory", result.mount().directory().toString());
+        fields.put("state", result.said());
+        return fields;
     }
 
     /** Each once, whatever bind mounts it has. */

@@ -174,6 +174,15 @@ class CommandLineTest {
                 () -> assertTrue(tool.out().contains("kexecfs luo " + command), tool.out()));
     }
 
+    @Test
+    void theVersionIsToldAsJson() {
+        Tool tool = Tool.run("version", "--json");
+
+        assertEquals(Exit.OK, tool.exit());
+        assertTrue(tool.out().contains("\"interface\" : 1,"), tool.out());
+        assertTrue(tool.out().contains("\"java\" : \"" + Runtime.version() + "\""), tool.out());
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"--version", "version"})
     void theVersionIsToldBothWays(String argument) {

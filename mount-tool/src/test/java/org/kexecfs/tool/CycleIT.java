@@ -95,6 +95,25 @@ class CycleIT {
     }
 
     @Test
+    void whatMovesASessionOnTellsItAsJson() throws Exception {
+        image.sh("mount.kexecfs 'a b' mnt -o emulate=luo && echo x >mnt/file");
+
+        String told = image.sh("""
+                kexecfs prepare --json 'a b' && kexecfs cancel --json mnt/ && kexecfs prepare 'a b' >/dev/null
+                kexecfs kexec --json --emulate luo && mount.kexecfs 'a b' mnt -o emulate=luo && kexecfs finish --json mnt/
+                """);
+
+        String object =
+                "[ {\n  \"session\" : \"a b\",\n  \"directory\" : \"" + mount + "\",\n  \"state\" : \"%s\"\n} ]\n";
+        assertEquals(
+                object.formatted("prepared")
+                        + object.formatted("normal")
+                        + "[ {\n  \"session\" : \"a b\"\n} ]\n"
+                        + object.formatted("normal"),
+                told);
+    }
+
+    @Test
     void umountOfASessionTakesItsBindMountsToo() throws Exception {
         image.sh("mkdir bound && mount.kexecfs bind mnt -o emulate=luo && mount --bind mnt bound");
         assertEquals(mount, MountTable.ofSession("bind").getFirst().directory());

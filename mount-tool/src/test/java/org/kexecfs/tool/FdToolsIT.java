@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -115,11 +116,31 @@ class FdToolsIT {
     void aCommandThatIsNotThereLeavesNoEntry() throws Exception {
         Image.Result result = image.run("kexecfs memfd mnt/entry -- no-such-command");
 
-        assertEquals(Exit.FAILED, result.exit(), result.output());
+        assertEquals(127, result.exit(), result.output());
         assertEquals(
                 "kexecfs: cannot run no-such-command: execve(no-such-command): ENOENT (No such file or directory)\n",
                 result.output());
         assertTrue(Files.notExists(work.resolve("mnt/entry")));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "kexecfs recv mnt/there",
+                "kexecfs memfd -",
+                "kexecfs luo create --emulate luo other",
+                "kexecfs mount --private -o emulate=luo other",
+            })
+    void aCommandThatCannotBeRunIsToldAsEnvTellsIt(String command) throws Exception {
+        image.sh("echo x >mnt/there; echo x >plain; chmod 644 plain");
+
+        for (String cannotRun : List.of("./no-such-command", "./plain", "/")) {
+            Image.Result result = image.run(command + " -- " + cannotRun);
+
+            assertEquals(image.run("env " + cannotRun).exit(), result.exit(), result.output());
+            assertTrue(result.output().matches("(?s)(.*\n)?kexecfs: .*" + cannotRun + ".*E[A-Z]+ .*"), result.output());
+        }
     }
 
     @ParameterizedTest
