@@ -11,6 +11,7 @@ final class Memory {
     // MEMFD_LUO_ALL_SEALS: F_SEAL_SEAL, SHRINK, GROW, WRITE, FUTURE_WRITE, EXEC.
     private static final int KNOWN_SEALS = 0x3f;
     private static final long MAX_SIZE = 0xffffffffL * 4096;
+    private static final int BLOCK = 512;
 
     private Memory() {}
 
@@ -59,8 +60,9 @@ final class Memory {
         }
     }
 
+    /** A file without holes is left alone: its time would be another for a moment, and whoever is killed in that would leave it so. */
     private static void fill(Fd file, FileStatus status) {
-        if (status.size() > 0) {
+        if (status.blocks() * BLOCK < status.size()) {
             file.fallocate(0, 0, status.size());
             setModified(file, status);
         }

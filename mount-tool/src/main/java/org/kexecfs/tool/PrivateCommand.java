@@ -7,7 +7,7 @@ import org.kexecfs.posix.Child;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.ResourceLimits;
-import org.kexecfs.posix.TerminalSignals;
+import org.kexecfs.posix.IgnoredSignals;
 
 /**
  * A command that has a private mount.
@@ -36,7 +36,7 @@ final class PrivateCommand {
     int run(PrivateMount mount) throws InterruptedException {
         // First: a command that has been started is told of what we are told.
         Runtime.getRuntime().addShutdownHook(new Thread(() -> end(mount), "end"));
-        try (TerminalSignals signals = TerminalSignals.ignore()) {
+        try (IgnoredSignals signals = IgnoredSignals.ofTerminal()) {
             Child command = start(mount.root(), signals);
             mount.root().close();
             started.complete(Optional.of(command));
@@ -48,7 +48,7 @@ final class PrivateCommand {
         return exit.join();
     }
 
-    private Child start(Fd root, TerminalSignals signals) {
+    private Child start(Fd root, IgnoredSignals signals) {
         int number = setting.freeNumber();
         Child.Setting child = new Child.Setting(
                 setting.argumentsWith(number), setting.environmentWith(number), setting.descriptors(), signals);

@@ -37,15 +37,28 @@ final class Image {
 
     /** Runs a shell command to its end. Servers that it leaves in the background have closed its output. */
     Result run(String command) throws IOException, InterruptedException {
-        ProcessBuilder shell = new ProcessBuilder("timeout", "120", "sh", "-c", command)
-                .directory(directory.toFile())
+        Process process = builder("timeout", "120", "sh", "-c", command)
                 .redirectErrorStream(true)
-                .redirectInput(ProcessBuilder.Redirect.from(new File("/dev/null")));
-        shell.environment().merge("PATH", HOME + "/bin", (path, ours) -> ours + ":" + path);
-        shell.environment().put("KEXECFS_RUNTIME_DIRECTORY", runtime().toString());
-        Process process = shell.start();
+                .start();
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         return new Result(process.waitFor(), output);
+    }
+
+    /** Starts the daemon as a service manager does. What it has to say is added to {@code log}. */
+    Process startDaemon(Path log) throws IOException {
+        return builder(HOME + "/bin/kexecfsd")
+                .redirectErrorStream(true)
+                .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()))
+                .start();
+    }
+
+    private ProcessBuilder builder(String... command) {
+        ProcessBuilder builder = new ProcessBuilder(command)
+                .directory(directory.toFile())
+                .redirectInput(ProcessBuilder.Redirect.from(new File("/dev/null")));
+        builder.environment().merge("PATH", HOME + "/bin", (path, ours) -> ours + ":" + path);
+        builder.environment().put("KEXECFS_RUNTIME_DIRECTORY", runtime().toString());
+        return builder;
     }
 
     /** Runs a shell command that must succeed. */

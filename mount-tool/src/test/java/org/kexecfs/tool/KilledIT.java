@@ -5,188 +5,219 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.time.Duration;
-import java.util.Map;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Random;
-import java.util.TreeMap;
+import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * SIGKILL of kexecfsd and of its keeper at random moments under load: what was acknowledged is there. Needs root and
- * /dev/fuse. {@code -Dkexecfs.kills=N} for more kills, {@code -Dkexecfs.seed=N} for the same ones.
+ * SIGKILL of kexecfsd and of its keeper at random moments under load: what was acknowledged is there, every byte and
+ * attribute, and the state is the one before or the one after. Needs root and /dev/fuse. {@code -Dkexecfs.kills=N} for more
+ * kills or fewer, {@code -Dkexecfs.seed=N} for the same ones.
  */
 class KilledIT {
-    private static final int KILLS = Integer.getInteger("kexecfs.kills", 20);
+    private static final int KILLS = Integer.getInteger("kexecfs.kills", 300);
     private static final long SEED = Long.getLong("kexecfs.seed", System.nanoTime());
+    private static final int LANES = 2;
+    private static final int SESSIONS = 3;
+    private static final int LATEST = 150;
     private static final Duration LONG = Duration.ofSeconds(60);
+    private static final Duration STEP = Duration.ofMillis(5);
 
     @TempDir
     private Path work;
 
-    private final Random random = new Random(SEED);
-    private final Map<String, String> files = new TreeMap<>();
-    private Image image;
-    private Path mount;
-    private String state = "normal";
-    private int made;
-
-    /** An operation that may have been killed: whether it was done is for the mount to say. */
-    private interface Operation {
-        void run() throws IOException;
-    }
-
-    @BeforeEach
-    void mount() throws Exception {
-        image = new Image(work);
-        image.sh("mkdir mount && kexecfs mount -o emulate=luo web mount");
-        mount = work.resolve("mount");
-    }
-
-    @AfterEach
-    void stop() throws Exception {
-        image.stopDaemon();
-    }
-
+    /** Two daemons beside each other, each with a runtime directory of its own: neither notices what the other is done. */
     @Test
     void whatWasAcknowledgedIsThereAfterEachKill() throws Exception {
-        for (int kill = 1; kill <= KILLS; kill++) {
-            boolean keeperToo = random.nextInt(3) == 0;
-            int delay = random.nextInt(200);
-            CompletableFuture<Void> killed = CompletableFuture.runAsync(
-                    () -> kill(keeperToo), CompletableFuture.delayedExecutor(delay, TimeUnit.MILLISECONDS));
-            while (!killed.isDone()) {
-                operate();
+        System.out.println("kexecfs.seed=" + SEED + " kexecfs.kills=" + KILLS);
+        try (ExecutorService threads = Executors.newFixedThreadPool(LANES)) {
+            List<Future<Void>> lanes = new ArrayList<>();
+            for (int lane = 0; lane < LANES; lane++) {
+                Path directory = Files.createDirectory(work.resolve("lane" + lane));
+                Random random = new Random(SEED + lane);
+                lanes.add(threads.submit(() -> {
+                    Lane one = new Lane(directory, random);
+                    try {
+                        one.kill(KILLS / LANES);
+                    } finally {
+                        one.end();
+                    }
+                    return null;
+                }));
             }
-            killed.join();
-            startDaemon();
-            check("seed " + SEED + ", kill " + kill);
+            for (Future<Void> lane : lanes) {
+                lane.get();
+            }
         }
     }
 
-    private void kill(boolean keeperToo) {
-        try {
-            if (keeperToo) {
-                long before = replacements();
-                image.sh("kill -KILL $(cat run/keeper.lock)");
-                // Both at once would be a loss.
-                await().atMost(LONG).until(() -> replacements() > before);
-            }
-            image.sh("kill -KILL $(cat run/kexecfsd.pid)");
-        } catch (IOException | InterruptedException e) {
-            throw new IllegalStateException(e);
+    /** A daemon with some sessions and somebody at work in each. */
+    private static final class Lane {
+        private final Image image;
+        private final Path log;
+        private final Path directory;
+        private final Random random;
+        private final List<Path> mounts;
+        private final List<Load> loads = new ArrayList<>();
+
+        /** Who is killed. */
+        private enum Victim {
+            DAEMON,
+            KEEPER,
+            /** As soon as there is a keeper again that holds all, the daemon: both at once would be a loss. */
+            KEEPER_AND_DAEMON
         }
-    }
 
-    private long replacements() throws IOException, InterruptedException {
-        return Long.parseLong(image.sh("cat run/*.log | grep -c 'the next keeper holds all' || true")
-                .strip());
-    }
-
-    /** As a service manager does; it mounts again what there was. */
-    private void startDaemon() throws Exception {
-        image.sh("setsid kexecfsd </dev/null >>run/again.log 2>&1 &");
-        await().atMost(LONG).until(() -> Files.isReadable(mount.resolve("kexecfs.state")));
-    }
-
-    private void operate() {
-        String name = "file" + random.nextInt(20);
-        String there = files.get(name);
-        switch (random.nextInt(6)) {
-            case 0, 1 -> {
-                String content = "content " + made++;
-                if (there == null && state.equals("normal")) {
-                    attempt(name, content, () -> Files.writeString(mount.resolve(name), content));
-                }
+        private Lane(Path directory, Random random) throws Exception {
+            this.directory = directory;
+            this.random = random;
+            image = new Image(directory);
+            Files.createDirectory(image.runtime());
+            log = image.runtime().resolve("log");
+            mounts = IntStream.range(0, SESSIONS)
+                    .mapToObj(i -> directory.resolve("mount" + i))
+                    .toList();
+            image.startDaemon(log);
+            await().atMost(LONG).until(() -> Files.exists(image.runtime().resolve("kexecfsd.sock")));
+            for (Path mount : mounts) {
+                Files.createDirectory(mount);
             }
-            case 2 -> {
-                if (there != null && state.equals("normal")) {
-                    String more = there + "+" + made++;
-                    attempt(
-                            name,
-                            more,
-                            () -> Files.writeString(
-                                    mount.resolve(name), more.substring(there.length()), StandardOpenOption.APPEND));
-                }
+            mount();
+            for (Path mount : mounts) {
+                loads.add(new Load(mount, new Random(random.nextLong())));
             }
-            case 3 -> {
-                if (there != null && state.equals("normal")) {
-                    attempt(name, null, () -> Files.delete(mount.resolve(name)));
-                }
-            }
-            case 4 -> transit("prepared", "kexecfs.prepare");
-            default -> transit("normal", "kexecfs.cancel");
         }
-    }
 
-    private void transit(String next, String control) {
-        if (!state.equals(next)) {
+        private void mount() throws Exception {
+            image.sh("for i in mount*; do kexecfs mount -o emulate=luo $i $i & done; wait");
+        }
+
+        private void kill(int kills) throws Exception {
+            for (int kill = 1; kill <= kills; kill++) {
+                if (kill % 40 == 0) {
+                    kexec();
+                }
+                Victim victim = victim();
+                int delay = random.nextInt(LATEST);
+                String when = "seed " + SEED + ", " + directory.getFileName() + ", kill " + kill + " of " + victim
+                        + " after " + delay + " ms";
+                boolean alive = work(() -> {
+                    Thread.sleep(delay);
+                    kill(victim);
+                    return null;
+                });
+                assertEquals(victim == Victim.KEEPER, alive, when);
+                if (!alive) {
+                    image.startDaemon(log);
+                    awaitHealed();
+                }
+                for (Load load : loads) {
+                    load.check(when);
+                }
+            }
+        }
+
+        private Victim victim() {
+            return switch (random.nextInt(6)) {
+                case 0 -> Victim.KEEPER;
+                case 1 -> Victim.KEEPER_AND_DAEMON;
+                default -> Victim.DAEMON;
+            };
+        }
+
+        /** Everybody is at work while something is done, and as long as that goes. Whether it still goes then. */
+        private boolean work(Callable<Void> meanwhile) throws Exception {
+            List<CompletableFuture<Boolean>> workers = new ArrayList<>();
+            AtomicBoolean done = new AtomicBoolean();
+            for (Load load : loads) {
+                workers.add(CompletableFuture.supplyAsync(
+                        () -> {
+                            boolean alive = true;
+                            while (alive && !done.get()) {
+                                alive = load.step();
+                            }
+                            return alive;
+                        },
+                        task -> new Thread(task, "load").start()));
+            }
             try {
-                Files.writeString(mount.resolve(control), "1");
-                state = next;
-            } catch (IOException e) {
-                state = seen(
-                        () -> Files.readString(mount.resolve("kexecfs.state")).strip());
+                meanwhile.call();
+            } finally {
+                done.set(true);
+            }
+            boolean alive = true;
+            for (CompletableFuture<Boolean> worker : workers) {
+                alive &= worker.get();
+            }
+            return alive;
+        }
+
+        private void kill(Victim victim) throws IOException {
+            if (victim != Victim.DAEMON) {
+                long before = replacements();
+                kill("keeper.lock");
+                await().atMost(LONG).pollInterval(STEP).until(() -> replacements() > before);
+            }
+            if (victim != Victim.KEEPER) {
+                kill("kexecfsd.pid");
             }
         }
-    }
 
-    /** Does it; if it fails, the file is as it was or as it was to be, or, being written, on the way. */
-    private void attempt(String name, String content, Operation operation) {
-        String before = files.get(name);
-        try {
-            operation.run();
-            put(name, content);
-        } catch (IOException e) {
-            String now = seen(() -> Files.exists(mount.resolve(name)) ? Files.readString(mount.resolve(name)) : null);
-            boolean onTheWay = now != null && content != null && content.startsWith(now);
-            boolean asBefore = now == null ? before == null : now.equals(before);
-            assertTrue(asBefore || onTheWay || now == null && content == null, name + " is " + now);
-            put(name, now);
+        private void kill(String file) throws IOException {
+            long pid = Long.parseLong(
+                    Files.readString(image.runtime().resolve(file)).strip());
+            assertTrue(ProcessHandle.of(pid).orElseThrow().destroyForcibly(), file);
         }
-    }
 
-    private void put(String name, String content) {
-        if (content == null) {
-            files.remove(name);
-        } else {
-            files.put(name, content);
+        private long replacements() {
+            try (var lines = Files.lines(log)) {
+                return lines.filter(line -> line.contains("the next keeper holds all"))
+                        .count();
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
         }
-    }
 
-    private interface Look {
-        String at() throws IOException;
-    }
-
-    /** What the mount shows once it is served again. */
-    private String seen(Look look) {
-        try {
-            startDaemon();
-            return look.at();
-        } catch (Exception e) {
-            throw new IllegalStateException(e);
+        private void awaitHealed() {
+            for (Path mount : mounts) {
+                await().atMost(LONG).pollInterval(STEP).until(() -> Files.isReadable(mount.resolve("kexecfs.state")));
+            }
         }
-    }
 
-    private void check(String when) throws IOException {
-        Map<String, String> there = new TreeMap<>();
-        try (var listed = Files.list(mount)) {
-            for (Path file : (Iterable<Path>) listed::iterator) {
-                String name = file.getFileName().toString();
-                if (!name.startsWith("kexecfs.")) {
-                    there.put(name, Files.readString(file, StandardCharsets.UTF_8));
+        private void kexec() throws Exception {
+            for (Load load : loads) {
+                load.prepare();
+            }
+            image.sh("kexecfs kexec --emulate luo");
+            mount();
+            for (Load load : loads) {
+                load.updated();
+                load.check("after a kexec");
+            }
+        }
+
+        /** Nothing was written where a mount is missing for a moment. */
+        private void end() throws Exception {
+            loads.forEach(Load::close);
+            image.stopDaemon();
+            for (Path mount : mounts) {
+                try (var under = Files.list(mount)) {
+                    assertEquals(List.of(), under.toList(), "below the mount");
                 }
             }
         }
-        assertEquals(files, there, when);
-        assertEquals(state, Files.readString(mount.resolve("kexecfs.state")).strip(), when);
     }
 }
