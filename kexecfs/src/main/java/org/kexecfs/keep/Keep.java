@@ -1,6 +1,7 @@
 package org.kexecfs.keep;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.kexecfs.luo.LiveUpdate;
@@ -106,6 +107,15 @@ public interface Keep extends AutoCloseable {
     default boolean bringsThroughKexec() {
         return false;
     }
+
+    /**
+     * Has this process started again if it ends without a {@link #close} while something is parked: at once; after some early
+     * deaths in a row ever later. Nothing, where another sees to that (systemd), or nobody could.
+     *
+     * @param command the program and its arguments, without newlines; it gets no standard descriptors. Nothing: not any more
+     * @throws ErrnoException EAGAIN as {@link #park(Map)}
+     */
+    default void restartBy(List<String> command) {}
 
     /** Returns when all that was released before is closed, as far as it is the keeper's. */
     void settle();

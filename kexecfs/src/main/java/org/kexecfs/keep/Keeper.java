@@ -1,16 +1,23 @@
 package org.kexecfs.keep;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Function;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.luo.LiveUpdate;
+import org.kexecfs.posix.Child;
 import org.kexecfs.posix.ErrnoException;
+import org.kexecfs.posix.Exec;
 import org.kexecfs.posix.Fd;
+import org.kexecfs.posix.IgnoredSignals;
 import org.kexecfs.posix.Messages;
 import org.kexecfs.posix.OwnProcess;
 import org.kexecfs.posix.Peer;
@@ -30,7 +37,8 @@ import org.kexecfs.posix.Sockets;
  *       its socket, and says {@value #READY}.
  *   <li>It serves one daemon at a time, which must be as mighty as it is ({@link Trust}); others are told so.
  *   <li>The daemon ends, in whatever way. What it sent before is taken in still. Then, if nothing is held, the keeper ends;
- *       otherwise it waits for the next daemon, for as long as it takes.
+ *       otherwise it waits for the next daemon, for as long as it takes. A daemon that wanted that it starts again itself
+ *       ({@link Restarts}).
  * </ol>
  *
  * <p>Only SIGKILL ends it before: signals that end a daemon, or a shutdown, must not cost what it holds.
@@ -45,6 +53,7 @@ public final class Keeper implements AutoCloseable {
     private static final String LOCK = "keeper.lock";
     private static final String SOCKET = "keeper.sock";
     private static final int BACKLOG = 16;
+    private static final int STDERR = 2;
 
     /** Milliseconds until a keeper to which nobody came gives up. */
     private static final int PATIENCE = 30_000;
@@ -57,16 +66,25 @@ public final class Keeper implements AutoCloseable {
     private final long most;
     private final Messages messages = new Messages(Said.LONGEST);
     private final Map<String, Fd> held = new LinkedHashMap<>();
+    private final Restarts restarts = new Restarts();
+    private final Function<List<String>, Child> starter;
+
+    /** What was started last, and what ended last of that kind, as the thread that waits for it tells. */
+    private Child started;
+
+    private final AtomicReference<Child> ended = new AtomicReference<>();
+    private final Fd end = Fd.event();
 
     /** The connection of the daemon that is served; null if there is none. */
     private Fd daemon;
 
     private boolean served;
 
-    private Keeper(Fd lock, Fd listener, long most) {
+    private Keeper(Fd lock, Fd listener, long most, Function<List<String>, Child> starter) {
         this.lock = lock;
         this.listener = listener;
         this.most = most;
+        this.starter = starter;
     }
 
     /**
@@ -74,9 +92,10 @@ public final class Keeper implements AutoCloseable {
      *
      * @param directory where its socket is to be; there, and its owner's alone
      * @param most descriptors that it may hold
+     * @param starter starts the next daemon by a command
      * @throws ErrnoException EBUSY if there is one; ENOSPC, EACCES for the directory
      */
-    static Keeper listen(Path directory, long most) {
+    static Keeper listen(Path directory, long most, Function<List<String>, Child> starter) {
         Fd lock = Fd.open(directory.resolve(LOCK).toString(), Fd.O_RDWR | Fd.O_CREAT, 0600);
         try {
             if (!lock.tryLock()) {
@@ -86,7 +105,7 @@ public final class Keeper implements AutoCloseable {
             lock.pwrite(Fd.utf8(ProcessHandle.current().pid() + "\n"), 0);
             // Nobody listens there: who does has the lock.
             Files.deleteIfExists(socket(directory));
-            return new Keeper(lock, Sockets.listen(socket(directory).toString(), BACKLOG), most);
+            return new Keeper(lock, Sockets.listen(socket(directory).toString(), BACKLOG), most, starter);
         } catch (IOException e) {
             lock.close();
             throw new ErrnoException(Errno.EACCES, directory + ": " + e.getMessage());
@@ -104,9 +123,9 @@ public final class Keeper implements AutoCloseable {
     public static void main(String[] arguments) {
         try {
             OwnProcess.leaveSession();
-            List.of(OwnProcess.SIGHUP, OwnProcess.SIGINT, OwnProcess.SIGTERM).forEach(OwnProcess::ignore);
+            IgnoredSignals signals = IgnoredSignals.ofEnd();
             long most = ResourceLimits.raiseOpenFiles() - OWN_FILES;
-            try (Keeper keeper = listen(Path.of(arguments[0]), most)) {
+            try (Keeper keeper = listen(Path.of(arguments[0]), most, command -> start(command, signals))) {
                 System.out.println(READY);
                 // Whoever waits for the daemon's output must not wait for us.
                 System.out.close();
@@ -118,21 +137,65 @@ public final class Keeper implements AutoCloseable {
         }
     }
 
+    /** With our standard descriptors and no other, and its signals as the one before had them. */
+    private static Child start(List<String> command, IgnoredSignals signals) {
+        try (Fd nothing = Fd.open("/dev/null", Fd.O_WRONLY, 0)) {
+            return Child.start(
+                    new Child.Setting(
+                            command.stream()
+                                    .map(word -> new String(Fd.utf8(word), StandardCharsets.ISO_8859_1))
+                                    .toList(),
+                            Exec.ownEnvironment(),
+                            Collections.emptySortedSet(),
+                            signals),
+                    nothing,
+                    STDERR);
+        }
+    }
+
     /** Serves daemons, one after the other, until there is none and nothing is held. */
     void run() {
         while (daemon != null || !served || !held.isEmpty()) {
             List<Fd> ready = daemon == null
-                    ? Poll.await(List.of(wanted(listener)), served ? Poll.FOREVER : PATIENCE)
-                    : Poll.await(List.of(wanted(daemon), wanted(listener)), Poll.FOREVER);
-            if (ready.isEmpty()) {
+                    ? Poll.await(List.of(wanted(listener), wanted(end)), patience())
+                    : Poll.await(List.of(wanted(daemon), wanted(listener), wanted(end)), Poll.FOREVER);
+            if (ready.isEmpty() && !served) {
                 return;
             }
-            // Its end may be what is next to be heard of a daemon, and then another is welcome.
-            if (ready.getFirst().equals(daemon)) {
+            if (ready.isEmpty()) {
+                restart();
+            } else if (ready.getFirst().equals(daemon)) {
+                // Its end may be what is next to be heard of a daemon, and then another is welcome.
                 hear();
-            } else {
+            } else if (ready.contains(listener)) {
                 Sockets.accept(listener).ifPresent(this::admit);
+            } else {
+                end.reset();
+                if (daemon == null && ended.get() == started) {
+                    restarts.failed(System.nanoTime());
+                }
             }
+        }
+    }
+
+    private int patience() {
+        if (!served) {
+            return PATIENCE;
+        }
+        return restarts.isWaiting() ? restarts.millisecondsLeft(System.nanoTime()) : Poll.FOREVER;
+    }
+
+    private void restart() {
+        try {
+            Child child = starter.apply(restarts.start());
+            started = child;
+            Thread.ofPlatform().daemon().name("daemon").start(() -> {
+                child.await();
+                ended.set(child);
+                end.signal();
+            });
+        } catch (ErrnoException e) {
+            restarts.failed(System.nanoTime());
         }
     }
 
@@ -146,6 +209,7 @@ public final class Keeper implements AutoCloseable {
             if (refusal.isEmpty() && daemon == null) {
                 daemon = connection;
                 served = true;
+                restarts.begins(System.nanoTime());
                 return;
             }
             answer(
@@ -172,6 +236,7 @@ public final class Keeper implements AutoCloseable {
         } catch (ErrnoException e) {
             daemon.close();
             daemon = null;
+            restarts.ends(System.nanoTime());
         }
     }
 
@@ -195,6 +260,11 @@ public final class Keeper implements AutoCloseable {
                         () -> answer(daemon, Said.of(Said.Word.LOST, said.about()), Optional.empty()));
             case RETRIEVE -> retrieve(said.about().split("\n"));
             case RELEASE -> close(held.remove(said.about()));
+            case RESTART ->
+                restarts.by(
+                        said.about().isEmpty()
+                                ? List.of()
+                                : List.of(said.about().split("\n")));
             case SYNC -> answer(daemon, Said.of(Said.Word.SYNCED, said.about()), Optional.empty());
             default -> throw new ErrnoException(Errno.EPROTO, "a keeper's word, said to it");
         }
@@ -244,6 +314,7 @@ public final class Keeper implements AutoCloseable {
         close(daemon);
         held.values().forEach(Fd::close);
         listener.close();
+        end.close();
         lock.close();
     }
 }

@@ -192,6 +192,11 @@ final class KeeperConnection implements AutoCloseable {
         send(Said.of(Said.Word.RELEASE, name), Optional.empty());
     }
 
+    /** @throws ErrnoException as {@link #park} */
+    void restartBy(List<String> command) {
+        send(Said.of(Said.Word.RESTART, String.join("\n", command)), Optional.empty());
+    }
+
     /**
      * Has the keeper retrieve a session of LUO, and hold it.
      *

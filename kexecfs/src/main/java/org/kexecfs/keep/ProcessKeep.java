@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
@@ -38,6 +39,9 @@ final class ProcessKeep implements Keep {
     private final Map<String, Fd> found = new LinkedHashMap<>();
     private final Map<String, Fd> parked = new LinkedHashMap<>();
     private KeeperConnection keeper;
+
+    /** What the keeper starts when this process was killed; nothing if it shall not. */
+    private List<String> restart = List.of();
 
     /** How often a keeper that died could not be replaced. */
     private long failures;
@@ -136,6 +140,12 @@ final class ProcessKeep implements Keep {
     }
 
     @Override
+    public synchronized void restartBy(List<String> command) {
+        restart = List.copyOf(command);
+        say(() -> keeper.restartBy(restart));
+    }
+
+    @Override
     public synchronized void settle() {
         say(() -> keeper.sync());
     }
@@ -206,6 +216,7 @@ final class ProcessKeep implements Keep {
     }
 
     private void fill(KeeperConnection next) {
+        next.restartBy(restart);
         next.held().values().forEach(Fd::close);
         next.held().keySet().stream().filter(name -> !parked.containsKey(name)).forEach(next::release);
         parked.forEach(next::park);
@@ -215,6 +226,11 @@ final class ProcessKeep implements Keep {
     public synchronized void close() {
         closed = true;
         notifyAll();
+        try {
+            keeper.restartBy(List.of());
+        } catch (ErrnoException e) {
+            log.debug("the keeper has just ended, and starts nobody: {}", e.getMessage());
+        }
         keeper.close();
     }
 

@@ -32,6 +32,8 @@ record Said(Word word, String about) {
         FAILED,
         /** Daemon: hold this no longer. */
         RELEASE,
+        /** Daemon: should I end, start this, a word of the command a line; nothing: do not. */
+        RESTART,
         /** Daemon: tell me when you have done all this. */
         SYNC,
         /** Keeper: all that was said before this SYNC is done. */

@@ -47,7 +47,7 @@ public final class Child {
      * @param signals those that it shall not ignore although we do
      */
     public record Setting(
-            List<String> command, List<String> environment, SortedSet<Integer> inherited, TerminalSignals signals) {}
+            List<String> command, List<String> environment, SortedSet<Integer> inherited, IgnoredSignals signals) {}
 
     /**
      * The descriptors from 3 on that we were started with. To be asked early: what is open and not close-on-exec, and no file
@@ -69,7 +69,7 @@ public final class Child {
      * Starts a program with our standard descriptors, those that are {@code inherited}, one more, and no other.
      *
      * @param file the one more
-     * @param number that the program shall have it under, 3 or more and none of those
+     * @param number that the program shall have it under, 2 or more and none of those
      * @throws ErrnoException ENOENT if there is no such program; EACCES, ENOEXEC, E2BIG and others of execve(2)
      */
     public static Child start(Setting setting, Fd file, int number) {
@@ -105,7 +105,7 @@ public final class Child {
         succeed(C.posix_spawn_file_actions_addclosefrom_np(actions, last + 1), "addclosefrom_np");
     }
 
-    private static void addSignals(Pointer attributes, TerminalSignals signals) {
+    private static void addSignals(Pointer attributes, IgnoredSignals signals) {
         succeed(C.posix_spawnattr_setsigmask(attributes, Exec.initialMask()), "setsigmask");
         succeed(C.posix_spawnattr_setsigdefault(attributes, signals.ignoredByUsOnly()), "setsigdefault");
         succeed(
@@ -140,7 +140,7 @@ public final class Child {
     /** SIGTERM, if it has not ended. From any thread. */
     public synchronized void terminate() {
         if (!reaped) {
-            check(() -> C.kill(pid, TerminalSignals.SIGTERM), () -> "kill(" + pid + ")");
+            check(() -> C.kill(pid, IgnoredSignals.SIGTERM), () -> "kill(" + pid + ")");
         }
     }
 }

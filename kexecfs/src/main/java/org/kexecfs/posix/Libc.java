@@ -150,8 +150,6 @@ public interface Libc {
 
     int setsid();
 
-    Pointer signal(int number, @size_t long handler);
-
     int dup3(int from, int to, int flags);
 
     int execvpe(Pointer program, Pointer arguments, Pointer environment);

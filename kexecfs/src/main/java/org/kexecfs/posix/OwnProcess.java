@@ -5,12 +5,6 @@ import static org.kexecfs.posix.Syscall.check;
 
 /** What this process is to those around it. */
 public final class OwnProcess {
-    public static final int SIGHUP = 1;
-    public static final int SIGINT = 2;
-    public static final int SIGTERM = 15;
-
-    private static final long SIG_IGN = 1;
-
     private OwnProcess() {}
 
     /**
@@ -21,10 +15,5 @@ public final class OwnProcess {
      */
     public static void leaveSession() {
         check(C::setsid, () -> "setsid");
-    }
-
-    /** Has a signal do nothing (signal(2), SIG_IGN). The JVM must leave the signal alone: {@code -Xrs}. */
-    public static void ignore(int signal) {
-        C.signal(signal, SIG_IGN);
     }
 }

@@ -17,15 +17,29 @@ final class Parker implements AutoCloseable {
         this.process = process;
     }
 
-    /** The program: {@code DIR NAME...} parks a file of each name that says its name, tells so, and stays until it is killed. */
+    /** Before the name of a file: the script that is to be run should this process be killed. */
+    static final String RESTART = "RESTART ";
+
+    /**
+     * The program: {@code DIR NAME...} parks a file of each name that says its name, tells so, and stays until it is killed. A
+     * byte on its standard input has it settle, and tell so.
+     */
     public static void main(String[] arguments) throws IOException {
         Path directory = Path.of(arguments[0]);
         try {
             ProcessKeep keep = new ProcessKeep(directory, KeeperCommand.ofThisJvm(directory));
             for (String name : List.of(arguments).subList(1, arguments.length)) {
-                keep.park(name, memfd(name));
+                if (name.startsWith(RESTART)) {
+                    keep.restartBy(List.of("sh", "-c", name.substring(RESTART.length())));
+                } else {
+                    keep.park(name, memfd(name));
+                }
             }
             System.out.println("parked");
+            while (System.in.read() >= 0) {
+                keep.settle();
+                System.out.println("settled");
+            }
         } catch (ErrnoException e) {
             System.out.println(e.errno().name());
         }
@@ -72,6 +86,13 @@ final class Parker implements AutoCloseable {
     /** What it says: {@code parked}, or the errno's name. */
     String said() throws IOException {
         return process.inputReader().readLine();
+    }
+
+    /** Has it settle, and returns what it says then: {@code settled}, or the errno's name. */
+    String settles() throws IOException {
+        process.getOutputStream().write('\n');
+        process.getOutputStream().flush();
+        return said();
     }
 
     /** SIGKILL, and waits until it is gone. */

@@ -152,6 +152,62 @@ class ProcessKeepTest {
     }
 
     @Test
+    void aDaemonThatWasKilledIsStartedAgain_andASignalEndsItAsBefore() throws IOException {
+        Path started = directory.resolve("started");
+        try (Parker daemon =
+                Parker.start(List.of(), directory, "a", Parker.RESTART + "grep SigIgn /proc/self/status >" + started)) {
+            assertEquals("parked", daemon.said());
+            daemon.kill();
+        }
+        await().atMost(LONG).until(() -> Files.exists(started) && Files.size(started) > 0);
+        long ignored = Long.parseLong(Files.readString(started).split("\\s+")[1], 16);
+        assertEquals(0, ignored & (1 << 15 - 1 | 1 << 1 - 1), "SIGTERM and SIGHUP are ignored: " + ignored);
+    }
+
+    @Test
+    void aDaemonThatNeverComesUpIsStartedAFewTimesAtOnceAndThenSeldom() throws IOException {
+        Path started = directory.resolve("started");
+        try (Parker daemon = Parker.start(List.of(), directory, "a", Parker.RESTART + "echo >>" + started)) {
+            assertEquals("parked", daemon.said());
+            daemon.kill();
+        }
+        await().atMost(LONG).until(() -> Files.exists(started) && Files.size(started) >= Restarts.AT_ONCE);
+        await().during(Duration.ofMillis(500)).atMost(LONG).until(() -> Files.size(started) <= Restarts.AT_ONCE + 1);
+        try (Keep next = open()) {
+            found(next, "a");
+        }
+    }
+
+    @Test
+    void aDaemonThatEndsInOrderIsNotStartedAgain() throws IOException {
+        Path started = directory.resolve("started");
+        try (Keep keep = open()) {
+            keep.park("a", file("a"));
+            keep.restartBy(List.of("sh", "-c", "echo >" + started));
+        }
+        // What the keeper would start it has started before it serves the next.
+        await().during(Duration.ofMillis(300)).atMost(LONG).until(() -> Files.notExists(started));
+        try (Keep next = open()) {
+            found(next, "a");
+        }
+    }
+
+    @Test
+    void alsoTheNextKeeperKnowsHowToStartTheDaemonAgain() throws IOException {
+        Path started = directory.resolve("started");
+        try (Parker daemon = Parker.start(List.of(), directory, "a", Parker.RESTART + "echo >" + started)) {
+            assertEquals("parked", daemon.said());
+            killKeeper();
+            assertEquals("settled", daemon.settles());
+            daemon.kill();
+        }
+        await().atMost(LONG).until(() -> Files.exists(started));
+        try (Keep next = open()) {
+            found(next, "a");
+        }
+    }
+
+    @Test
     void aKeeperHasASessionOfItsOwn() throws IOException {
         try (Keep keep = open()) {
             keep.settle();
@@ -184,7 +240,7 @@ class ProcessKeepTest {
 
     @Test
     void moreThanTheKeeperMayHoldGivesEmfileAndTheRestIsKept() throws InterruptedException {
-        try (Keeper keeper = Keeper.listen(directory, 2)) {
+        try (Keeper keeper = Keeper.listen(directory, 2, command -> null)) {
             Thread running = Thread.ofPlatform().start(keeper::run);
             try (Keep keep = open()) {
                 keep.park("a", file("a"));

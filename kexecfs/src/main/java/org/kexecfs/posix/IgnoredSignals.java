@@ -7,13 +7,11 @@ import java.util.Map;
 import java.util.TreeMap;
 import jnr.ffi.Pointer;
 
-/**
- * The signals of a terminal's keys, which go to a program and to us who wait for it: they are the program's to obey, and we
- * ignore them meanwhile, as system(3) does.
- */
-public final class TerminalSignals implements AutoCloseable {
+/** Signals that this process ignores, and that the programs that it starts ({@link Child}) do not, unless whoever started us did. */
+public final class IgnoredSignals implements AutoCloseable {
     static final int SIGTERM = 15;
 
+    private static final int SIGHUP = 1;
     private static final int SIGINT = 2;
     private static final int SIGQUIT = 3;
     private static final long SIG_IGN = 1;
@@ -22,14 +20,26 @@ public final class TerminalSignals implements AutoCloseable {
 
     private final Map<Integer, Pointer> before = new TreeMap<>();
 
-    private TerminalSignals() {}
+    private IgnoredSignals() {}
 
-    /** Ignores them, until this is closed. */
-    public static TerminalSignals ignore() {
-        TerminalSignals signals = new TerminalSignals();
+    /**
+     * Those of a terminal's keys, which go to a program and to us who wait for it: they are the program's to obey, and we
+     * ignore them meanwhile, as system(3) does.
+     */
+    public static IgnoredSignals ofTerminal() {
+        return ignore(SIGINT, SIGQUIT);
+    }
+
+    /** Those that end a daemon, a login or a machine in order. The JVM must leave them alone: {@code -Xrs}. */
+    public static IgnoredSignals ofEnd() {
+        return ignore(SIGHUP, SIGINT, SIGTERM);
+    }
+
+    private static IgnoredSignals ignore(int... which) {
+        IgnoredSignals signals = new IgnoredSignals();
         Pointer ignore = Fd.allocate(ROOM);
         ignore.putLong(0, SIG_IGN);
-        for (int signal : new int[] {SIGINT, SIGQUIT}) {
+        for (int signal : which) {
             Pointer old = Fd.allocate(ROOM);
             check(() -> C.sigaction(signal, ignore, old), () -> "sigaction(" + signal + ")");
             signals.before.put(signal, old);
