@@ -51,7 +51,7 @@ public record Address(Path directory) {
         return directory.resolve("kexecfsd.start");
     }
 
-    /** Where one that a client started writes what it has to say. */
+    /** Where one that runs unattended writes what it has to say. */
     public Path log() {
         return directory.resolve("kexecfsd.log");
     }

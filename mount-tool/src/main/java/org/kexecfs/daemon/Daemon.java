@@ -86,7 +86,7 @@ public final class Daemon implements AutoCloseable {
 
     static Daemon start(Address address, String notifySocket) {
         RuntimeDirectory.make(address.directory());
-        DaemonLock lock = DaemonLock.take(address.lock(), PATIENCE);
+        DaemonLock lock = DaemonLock.take(address.lock(), PATIENCE, () -> isServed(address));
         ServiceManager manager = new ServiceManager(notifySocket);
         try {
             remove(address);
@@ -102,6 +102,18 @@ public final class Daemon implements AutoCloseable {
             lock.close();
             throw e;
         }
+    }
+
+    /** One that is ending takes away its socket first. */
+    private static boolean isServed(Address address) {
+        try (Client client = Client.connect(address).orElse(null)) {
+            return client != null;
+        }
+    }
+
+    /** Has it started again should it be killed, where nobody else sees to that ({@link Keep#restartBy}). */
+    public void restartBy(List<String> command) {
+        keep.restartBy(command);
     }
 
     /** Whoever holds the lock owns the name: what is there was left by one that was killed. */

@@ -4,6 +4,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
@@ -22,13 +23,14 @@ final class DaemonLock implements AutoCloseable {
      * Takes the lock.
      *
      * @param patience how long one that is about to end is waited for
+     * @param serves whether clients find one: it is not about to end then
      * @throws ErrnoException EBUSY, with its process, if another daemon runs
      */
-    static DaemonLock take(Path path, Duration patience) {
+    static DaemonLock take(Path path, Duration patience, BooleanSupplier serves) {
         Fd file = Fd.open(path.toString(), Fd.O_RDWR | Fd.O_CREAT, 0600);
         long deadline = System.nanoTime() + patience.toNanos();
         while (!file.tryLock()) {
-            if (System.nanoTime() >= deadline) {
+            if (System.nanoTime() >= deadline || serves.getAsBoolean()) {
                 String holder = holder(file);
                 file.close();
                 throw new ErrnoException(

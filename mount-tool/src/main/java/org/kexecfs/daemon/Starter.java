@@ -8,8 +8,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
-import java.util.Optional;
 import jnr.constants.platform.linux.Errno;
+import org.kexecfs.log.LogFile;
 import org.kexecfs.mount.RuntimeDirectory;
 import org.kexecfs.posix.ErrnoException;
 
@@ -28,7 +28,18 @@ public record Starter(Address address, Path program) {
             "/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system");
 
     /** Closes what the client has open: the daemon outlives it, its terminal and its working directory. */
-    private static final String SCRIPT = "exec setsid \"$1\" --ready-fd 3 3>&1 >/dev/null 2>>\"$2\" </dev/null";
+    private static final String SCRIPT =
+            "exec setsid \"$1\" --unattended --ready-fd 3 3>&1 >/dev/null 2>>\"$2\" </dev/null";
+
+    /** The log may be where nothing can be written. */
+    private static final String AGAIN =
+            "{ true >>\"$2\"; } 2>/dev/null && exec 2>>\"$2\"; exec setsid \"$1\" --unattended </dev/null >/dev/null";
+
+    /** The command that starts it where nobody waits for it. */
+    public List<String> again() {
+        return List.of(
+                "sh", "-c", AGAIN, "sh", program.toString(), address.log().toString());
+    }
 
     /**
      * A connection to the daemon, which is started if it is not there.
@@ -76,7 +87,7 @@ public record Starter(Address address, Path program) {
 
     private Client startProgram() {
         try {
-            Files.deleteIfExists(address.log());
+            LogFile.setAside(address.log());
             Process daemon = new ProcessBuilder(
                             "sh",
                             "-c",
@@ -87,10 +98,9 @@ public record Starter(Address address, Path program) {
                     .directory(new File("/"))
                     .redirectError(ProcessBuilder.Redirect.INHERIT)
                     .start();
-            String answer = new String(daemon.getInputStream().readAllBytes(), StandardCharsets.US_ASCII);
-            return Optional.of(answer)
-                    .filter(text -> text.equals("0\n"))
-                    .flatMap(text -> Client.connect(address))
+            daemon.getInputStream().readAllBytes();
+            // If it did not start, then perhaps because the keeper has just started one.
+            return Client.connect(address)
                     .orElseThrow(() -> new ErrnoException(Errno.EIO, "kexecfsd does not start: " + said()));
         } catch (IOException e) {
             throw new ErrnoException(Errno.EIO, "kexecfsd does not start: " + e.getMessage());

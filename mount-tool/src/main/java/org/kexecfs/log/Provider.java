@@ -1,5 +1,9 @@
 package org.kexecfs.log;
 
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.Optional;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.FileId;
 import org.kexecfs.posix.FileStatus;
@@ -16,6 +20,12 @@ public final class Provider implements SLF4JServiceProvider {
     /** The system property that says from which level on: info, unless it is {@code warn}. Read when the first message may come. */
     public static final String LEAST = "kexecfs.log";
 
+    /** The system property that names a file to write to, in place of stderr. Read then, too. */
+    public static final String FILE = "kexecfs.log.file";
+
+    /** Bytes of a log file. */
+    private static final long MOST = 4 << 20;
+
     private final IMarkerFactory markers = new BasicMarkerFactory();
     private final MDCAdapter context = new NOPMDCAdapter();
     private ILoggerFactory loggers;
@@ -24,7 +34,10 @@ public final class Provider implements SLF4JServiceProvider {
     public void initialize() {
         boolean journal = isJournal(System.getenv("JOURNAL_STREAM"));
         Level least = System.getProperty(LEAST, "info").equals("warn") ? Level.WARN : Level.INFO;
-        loggers = name -> new StderrLog(name, System.err, journal, isOurs(name) ? least : Level.WARN);
+        PrintStream out = Optional.ofNullable(System.getProperty(FILE))
+                .map(file -> new PrintStream(new LogFile(Path.of(file), MOST), true, StandardCharsets.UTF_8))
+                .orElse(System.err);
+        loggers = name -> new StderrLog(name, out, journal, isOurs(name) ? least : Level.WARN);
     }
 
     /** What a library tells of its own life is not for our users. */

@@ -5,6 +5,7 @@ import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import org.kexecfs.daemon.Address;
 import org.kexecfs.daemon.Daemon;
+import org.kexecfs.log.Provider;
 import org.kexecfs.posix.ErrnoException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -29,15 +30,28 @@ final class DaemonCommand implements Runnable {
                     "End when nothing was mounted and nobody asked for so long; 0: never. Default: ${DEFAULT-VALUE}.")
     private int idle;
 
+    @Option(
+            names = "--unattended",
+            description =
+                    "As clients start it: write to kexecfsd.log in the run time directory, and have the keeper start it"
+                            + " again should it be killed.")
+    private boolean unattended;
+
     @Option(names = "--ready-fd", paramLabel = "N", description = ReadyFd.DESCRIPTION)
     private Integer readyFd;
 
     @Override
     public void run() {
+        if (unattended) {
+            System.setProperty(Provider.FILE, Address.ours().log().toString());
+        }
         ReadyFd ready = new ReadyFd(Optional.ofNullable(readyFd));
         CountDownLatch ended = new CountDownLatch(1);
         try (Daemon daemon = start(ready)) {
             Runtime.getRuntime().addShutdownHook(new Thread(() -> end(daemon, ended), "stop"));
+            if (unattended) {
+                daemon.restartBy(Kexecfsd.starter().again());
+            }
             ready.serving();
             daemon.run(Duration.ofSeconds(idle));
         } finally {

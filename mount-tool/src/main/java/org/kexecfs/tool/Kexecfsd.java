@@ -47,7 +47,7 @@ final class Kexecfsd {
      * @param secondAnswer what an answer means after a daemon that ended without one
      */
     private static Answer askStarting(Request request, UnaryOperator<Answer> secondAnswer) {
-        Starter starter = new Starter(Address.ours(), program());
+        Starter starter = starter();
         for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
             try (Client client = starter.connect()) {
                 Optional<Answer> answer = client.ask(request);
@@ -59,6 +59,11 @@ final class Kexecfsd {
         throw new ToolException(
                 Exit.FAILED,
                 "kexecfsd ended without an answer; " + Address.ours().log() + " may say why");
+    }
+
+    /** What starts it. */
+    static Starter starter() {
+        return new Starter(Address.ours(), program());
     }
 
     /** Has what a killed daemon had mounted mounted again, as far as it can be. */

@@ -6,8 +6,8 @@ import org.kexecfs.fuse.PrivateMount;
 import org.kexecfs.posix.Child;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
-import org.kexecfs.posix.ResourceLimits;
 import org.kexecfs.posix.IgnoredSignals;
+import org.kexecfs.posix.ResourceLimits;
 
 /**
  * A command that has a private mount.

@@ -217,6 +217,7 @@ class CycleIT {
 
     @Test
     void aDeadMountIsSeenAndClearedAway() throws Exception {
+        image.startLonelyDaemon();
         image.sh("mount.kexecfs lost mnt -o emulate=luo");
         image.sh("kill -9 $(cat run/kexecfsd.pid)");
 
@@ -229,6 +230,7 @@ class CycleIT {
 
     @Test
     void whatAKilledDaemonHadMounted_isMountedAgainByHeal() throws Exception {
+        image.startLonelyDaemon();
         image.sh("mount.kexecfs kept mnt -o emulate=luo && echo bytes >mnt/file && kill -9 $(cat run/kexecfsd.pid)");
         awaitDead();
 
@@ -240,6 +242,7 @@ class CycleIT {
 
     @Test
     void aSessionThatIsUnmountedAfterItsDaemonWasKilled_hasEnded() throws Exception {
+        image.startLonelyDaemon();
         image.sh("mount.kexecfs gone mnt -o emulate=luo && echo bytes >mnt/file && kill -9 $(cat run/kexecfsd.pid)");
         awaitDead();
 

@@ -1,5 +1,6 @@
 package org.kexecfs.tool;
 
+import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertAll;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
@@ -7,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -82,6 +84,29 @@ class DaemonIT {
         image.sh("kexecfs mount -o emulate=luo one one");
 
         assertNotEquals(first, daemon());
+    }
+
+    @Test
+    void killed_itIsStartedAgainByItsKeeper_andServesWhatItServed() throws Exception {
+        image.sh("kexecfs mount -o emulate=luo one one && echo 1 >one/a && kexecfs mount -o emulate=luo two two");
+        String killed = daemon();
+        image.sh("kill -KILL $(cat run/kexecfsd.pid)");
+
+        await().atMost(Duration.ofSeconds(60)).until(() -> Files.isReadable(work.resolve("two/kexecfs.state")));
+
+        assertEquals("1\n", image.sh("cat one/a"));
+        assertNotEquals(killed, daemon());
+        assertEquals("2\n", image.sh("grep -c 'kexecfsd listens' run/kexecfsd.log"));
+    }
+
+    @Test
+    void whoAsksAKilledDaemonIsServed_whoeverStartsTheNext() throws Exception {
+        image.sh("kexecfs mount -o emulate=luo one one && echo 1 >one/a");
+
+        image.sh(
+                "kill -KILL $(cat run/kexecfsd.pid); kexecfs heal && cat one/a && kexecfs mount -o emulate=luo two two");
+
+        assertEquals(2, mounts());
     }
 
     @Test

@@ -52,6 +52,13 @@ final class Image {
                 .start();
     }
 
+    /** Starts a daemon that nobody starts again should it be killed, and returns when it serves. */
+    void startLonelyDaemon() throws IOException, InterruptedException {
+        sh(
+                "mkdir -p run; mkfifo run/ready; chmod 700 run; setsid kexecfsd --ready-fd 3 3>run/ready >>run/lonely.log 2>&1 </dev/null &"
+                        + " [ $(cat run/ready) = 0 ]");
+    }
+
     private ProcessBuilder builder(String... command) {
         ProcessBuilder builder = new ProcessBuilder(command)
                 .directory(directory.toFile())
