@@ -1,15 +1,11 @@
 package org.kexecfs.posix;
 
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
-import java.nio.file.Path;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
-import java.util.stream.Collectors;
+import java.util.StringTokenizer;
 import jnr.constants.platform.linux.Errno;
 
 /**
@@ -33,6 +29,8 @@ public record ProcessStatus(
         long permitted,
         long effective,
         List<Integer> namespacePids) {
+    private static final int USUAL_SIZE = 4096;
+
     /** CAP_DAC_OVERRIDE's bit in a set of capabilities (capabilities(7)). */
     public static final long CAP_DAC_OVERRIDE = 1L << 1;
 
@@ -46,48 +44,61 @@ public record ProcessStatus(
      * @throws ErrnoException ENOENT if there is none
      */
     public static ProcessStatus read(int pid) {
-        Map<String, String> fields = fields(pid);
-        List<Integer> pids = numbers(fields.getOrDefault("NStgid", fields.get("Tgid")));
+        String text = text(pid);
         return new ProcessStatus(
-                Integer.parseInt(fields.get("Tgid")),
-                Integer.parseInt(fields.get("PPid")),
-                numbers(fields.get("Uid")),
-                numbers(fields.get("Gid")),
-                Set.copyOf(numbers(fields.get("Groups"))),
-                Long.parseUnsignedLong(fields.get("CapPrm"), 16),
-                Long.parseUnsignedLong(fields.get("CapEff"), 16),
-                pids);
+                Integer.parseInt(field(text, "Tgid")),
+                Integer.parseInt(field(text, "PPid")),
+                numbers(field(text, "Uid")),
+                numbers(field(text, "Gid")),
+                Set.copyOf(numbers(field(text, "Groups"))),
+                Long.parseUnsignedLong(field(text, "CapPrm"), 16),
+                Long.parseUnsignedLong(field(text, "CapEff"), 16),
+                numbers(field(text, text.contains("\nNStgid:") ? "NStgid" : "Tgid")));
     }
 
     /** The signals that a thread blocks, a bit each, signal 1 the lowest. */
     static long blockedSignals(int thread) {
-        return Long.parseUnsignedLong(fields(thread).get("SigBlk"), 16);
+        return Long.parseUnsignedLong(field(text(thread), "SigBlk"), 16);
     }
 
-    private static Map<String, String> fields(int pid) {
-        Map<String, String> fields = new HashMap<>();
-        for (String line : lines(Path.of("/proc", Integer.toString(pid), "status"))) {
-            int colon = line.indexOf(':');
-            fields.put(line.substring(0, colon), line.substring(colon + 1).strip());
+    /** No line but the first has a name in it that the process chose, and in that a newline is escaped. */
+    private static String field(String text, String name) {
+        String before = "\n" + name + ":";
+        int at = text.indexOf(before);
+        if (at < 0) {
+            throw new ErrnoException(Errno.ENOENT, "no " + name + " in the status of a process: it has ended");
         }
-        return fields;
+        int begin = at + before.length();
+        return text.substring(begin, text.indexOf('\n', begin)).strip();
     }
 
-    private static List<String> lines(Path file) {
-        try {
-            return Files.readAllLines(file, java.nio.charset.StandardCharsets.ISO_8859_1);
-        } catch (NoSuchFileException e) {
-            throw new ErrnoException(Errno.ENOENT, "no process " + file.getName(1));
-        } catch (IOException e) {
-            // ESRCH, which Java does not tell apart: it ended while it was read.
-            throw new ErrnoException(Errno.ENOENT, "process " + file.getName(1) + " ended");
+    /** The file, which is as long as the list of groups makes it. Asked several times for one link(2). */
+    private static String text(int pid) {
+        String path = "/proc/" + pid + "/status";
+        try (Fd file = Fd.open(path, Fd.O_RDONLY, 0)) {
+            byte[] bytes = new byte[USUAL_SIZE];
+            int size = file.pread(bytes, 0);
+            while (size == bytes.length) {
+                bytes = Arrays.copyOf(bytes, 2 * size);
+                byte[] more = new byte[size];
+                int added = file.pread(more, size);
+                System.arraycopy(more, 0, bytes, size, added);
+                size += added;
+            }
+            return new String(bytes, 0, size, StandardCharsets.ISO_8859_1);
+        } catch (ErrnoException e) {
+            if (e.is(Errno.ENOENT, Errno.ESRCH)) {
+                throw new ErrnoException(Errno.ENOENT, "no process " + pid);
+            }
+            throw e;
         }
     }
 
     private static List<Integer> numbers(String text) {
-        return Arrays.stream(text.split("\\s+"))
-                .filter(s -> !s.isEmpty())
-                .map(Integer::parseUnsignedInt)
-                .collect(Collectors.toList());
+        List<Integer> numbers = new ArrayList<>();
+        for (StringTokenizer words = new StringTokenizer(text); words.hasMoreTokens(); ) {
+            numbers.add(Integer.parseUnsignedInt(words.nextToken()));
+        }
+        return numbers;
     }
 }

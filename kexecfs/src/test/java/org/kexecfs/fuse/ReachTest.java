@@ -263,7 +263,8 @@ class ReachTest {
     @Test
     void yamaNarrowsTheRule() throws Exception {
         mounted.mount().close();
-        String hide = "mount -t tmpfs none /proc/sys/kernel && mkdir /proc/sys/kernel/yama && exec \"$@\"";
+        String hide = "cd /proc/sys/kernel && id=$(cat random/boot_id) && mount -t tmpfs none . && cd /proc/sys/kernel"
+                + " && mkdir yama random && echo $id >random/boot_id && cd / && exec \"$@\"";
         try (Served served = Served.start(
                 List.of("unshare", "--mount", "sh", "-c", hide, "sh"),
                 Mounted.SESSION,

@@ -9,6 +9,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import jnr.constants.platform.linux.Errno;
 import org.junit.jupiter.api.Test;
 
@@ -153,6 +155,29 @@ class PosixTest {
         assertEquals(Libc.C.geteuid(), status.uids().get(1));
         assertEquals(4, status.gids().size());
         fails(Errno.ENOENT, () -> ProcessStatus.read(999_999_999));
+    }
+
+    @Test
+    void aProcessMayBeInMoreGroupsThanFitIntoAPage_andHaveAnyName() throws IOException {
+        String groups =
+                IntStream.range(100_000, 103_000).mapToObj(Integer::toString).collect(Collectors.joining(","));
+        Process process = new ProcessBuilder(
+                        "setpriv",
+                        "--groups=" + groups,
+                        "sh",
+                        "-c",
+                        "printf '\\nTgid:\\t1\\n' >/proc/$$/comm; echo; read x")
+                .start();
+        try {
+            process.getInputStream().read();
+            ProcessStatus status = ProcessStatus.read((int) process.pid());
+
+            assertEquals(3000, status.groups().size());
+            assertEquals(process.pid(), status.tgid());
+            assertEquals((int) process.pid(), status.namespacePids().getFirst());
+        } finally {
+            process.destroyForcibly();
+        }
     }
 
     @Test
