@@ -87,9 +87,14 @@ public final class Host implements AutoCloseable {
         return Command.of(shell);
     }
 
+    /** As closing does, for what must be undone after that and before the rest. */
+    public void endContainers() {
+        endsOfContainers.forEach(Runnable::run);
+    }
+
     @Override
     public void close() {
-        endsOfContainers.forEach(Runnable::run);
+        endContainers();
         mounts.reversed().values().forEach(directory -> {
             if (run("kexecfs umount " + directory).exit() != 0) {
                 run("umount --lazy " + directory);

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -140,7 +141,12 @@ class VolumePluginTest {
 
         plugin.kill();
         assertEquals("state", ok("exec user cat /web/file"));
+        // The engine waits for a plugin that does not answer.
+        CompletableFuture<Command> meanwhile =
+                CompletableFuture.supplyAsync(() -> docker("volume create -d " + DRIVER + " late"));
         plugin.start();
+        assertEquals("late", meanwhile.join().succeed());
+        ok("volume rm late");
 
         assertEquals("state", ofAnotherImage("cat", "file"));
         assertEquals("700", host.sh("stat -c %a run/volumes/web"));
