@@ -48,12 +48,15 @@ stage_2() {
     check "no unit failed" equal "" "$(systemctl --failed --plain --no-legend)"
     check "kexecfsd has nothing to complain of" equal "" "$(journalctl -b -q -u kexecfsd.service -p warning -o cat)"
 
-    # One is finished and prepared by hand; the others are as they came.
-    check "a session is finished" write_control /run/hand finish 1
-    check "and prepared" write_control /run/hand prepare 1
+    # One stays as it came, one is prepared by hand, and one cannot be unmounted, for somebody stays in it.
+    check "a session is finished" write_control /run/ram finish 1
+    check "and prepared" write_control /run/ram prepare 1
+    check "another is finished" write_control /run/hand finish 1
     check "kexecfsd is restarted with restored sessions" systemctl restart kexecfsd.service
-    check "they are what they were" state_is /run/ram updated
-    check "and prepared ones are, too" state_is /run/hand prepared
+    check "they are what they were" state_is /run/web updated
+    check "and prepared ones are, too" state_is /run/ram prepared
+    check "somebody works in a mount, whom no shutdown stops" systemd-run -q -p DefaultDependencies=no \
+        -p WorkingDirectory=/run/hand -p KillMode=none sleep 3600
     note_all
 }
 
@@ -132,8 +135,15 @@ is_confined() {
     check "with its capabilities and no others" equal \
         "cap_chown cap_dac_override cap_dac_read_search cap_fowner cap_kill cap_sys_ptrace cap_sys_admin cap_sys_resource" \
         "$(systemctl show -P CapabilityBoundingSet kexecfsd.service)"
+    check "with the devices that are everybody's" in_its_cgroup head -c 1 /dev/zero
+    check "and no disk" fails "not permitted" in_its_cgroup head -c 1 /dev/vda
     check "in the mount namespace of all" equal "$(readlink /proc/1/ns/mnt)" "$(readlink "/proc/$daemon/ns/mnt")"
     note "$(systemd-analyze security --no-pager kexecfsd.service | tail -n 1)"
+}
+
+in_its_cgroup() { # COMMAND ARGUMENT...
+    sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' \
+        "/sys/fs/cgroup$(systemctl show -P ControlGroup kexecfsd.service)" "$@"
 }
 
 journal_has() { # PRIORITY WORDS

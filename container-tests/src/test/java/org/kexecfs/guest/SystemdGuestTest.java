@@ -27,13 +27,25 @@ class SystemdGuestTest {
             GuestRun run = guest.with(accelerator).within(PATIENCE).run("systemd");
             return Stream.concat(
                     GuestReport.of(run),
-                    Stream.of(dynamicTest(
-                            "nothing is left to systemd that LUO has, or cannot have",
-                            () -> assertEquals(
-                                    List.of(),
-                                    run.console().stream()
-                                            .filter(line -> line.contains("lost across kexec"))
-                                            .toList()))));
+                    Stream.of(nothingIsLeftToSystemdButSessions(run), theMachineGoesOffByItself(run)));
         }
+    }
+
+    /** It would try to preserve what LUO has already, or cannot have, one by one, and say so on the console. */
+    private static DynamicTest nothingIsLeftToSystemdButSessions(GuestRun run) {
+        return dynamicTest(
+                "nothing is left to systemd but LUO's sessions",
+                () -> assertEquals(List.of(), lines(run, "lost across kexec")));
+    }
+
+    /** With a session mounted: systemctl poweroff waits for nothing that does not come. */
+    private static DynamicTest theMachineGoesOffByItself(GuestRun run) {
+        return dynamicTest(
+                "the machine goes off by itself",
+                () -> assertEquals(1, lines(run, "reboot: Power down").size()));
+    }
+
+    private static List<String> lines(GuestRun run, String words) {
+        return run.console().stream().filter(line -> line.contains(words)).toList();
     }
 }

@@ -67,6 +67,10 @@ final class ServedMount implements AutoCloseable {
             "no_splice_move");
 
     private final Resources resources;
+
+    /** Of these, what is on the shelf: to close it is to take it from there. */
+    private final Resources ending;
+
     private final Session session;
     private final Keep keep;
     private final Place place;
@@ -74,8 +78,15 @@ final class ServedMount implements AutoCloseable {
     private final CompletableFuture<Void> ended;
 
     private ServedMount(
-            Resources resources, Session session, Keep keep, Place place, FuseMount mount, FuseChannel channel) {
+            Resources resources,
+            Resources ending,
+            Session session,
+            Keep keep,
+            Place place,
+            FuseMount mount,
+            FuseChannel channel) {
         this.resources = resources;
+        this.ending = ending;
         this.session = session;
         this.keep = keep;
         this.place = place;
@@ -118,7 +129,7 @@ final class ServedMount implements AutoCloseable {
                 if (luo.emulated()) {
                     log.warn("session {}: {} is no LUO; what it keeps survives an emulated kexec only", name, luo);
                 }
-                return new ServedMount(resources, session, shelf.keep(), place, mount, channel);
+                return new ServedMount(resources, ending, session, shelf.keep(), place, mount, channel);
             } catch (RuntimeException e) {
                 place.detach(mount);
                 throw e;
@@ -197,6 +208,7 @@ final class ServedMount implements AutoCloseable {
     synchronized void leave() {
         try {
             session.leave();
+            ending.close();
             log.info("session {} is prepared, and left to {} for the next kernel", session.name(), keep);
         } catch (ErrnoException e) {
             log.error("session {} does not come through the kexec: {}", session.name(), e.getMessage());

@@ -120,6 +120,7 @@ class ServedMountsTest {
         store.kexec = true;
         mounts.closeAll();
         assertThrows(IOException.class, () -> Files.readString(directory.resolve("name")));
+        assertTrue(store.held.keySet().stream().noneMatch(name -> name.endsWith("/mount")), store.held::toString);
         assertEquals(List.of("db", "web"), handedOver().stream().sorted().toList());
     }
 
@@ -128,7 +129,7 @@ class ServedMountsTest {
         Path directory = mount("web");
         mounts.closeAll();
         assertEquals("web", Files.readString(directory.resolve("name")));
-        assertTrue(store.held.containsKey(shelf() + "/mount"), () -> store.held.toString());
+        assertTrue(store.held.containsKey(shelf() + "/mount"), store.held::toString);
     }
 
     @Test
