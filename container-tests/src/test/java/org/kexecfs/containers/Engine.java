@@ -89,7 +89,8 @@ final class Engine implements AutoCloseable {
         }
     }
 
-    private static String ask(Path socket, String request, FileChannel body) throws IOException {
+    /** What answers on a socket, be it an engine or a plugin of its; heads and all. */
+    static String ask(Path socket, String request, FileChannel body) throws IOException {
         try (SocketChannel engine = SocketChannel.open(StandardProtocolFamily.UNIX)) {
             engine.connect(UnixDomainSocketAddress.of(socket));
             engine.write(ByteBuffer.wrap(request.getBytes(StandardCharsets.US_ASCII)));

@@ -14,7 +14,6 @@ import java.nio.file.Path;
  */
 final class VolumePlugin implements AutoCloseable {
     private final Host host;
-    private final String driver;
     private final Path socket;
 
     /**
@@ -24,13 +23,8 @@ final class VolumePlugin implements AutoCloseable {
      */
     VolumePlugin(Host host, String driver) {
         this.host = host;
-        this.driver = driver;
         this.socket = Path.of("/run/docker/plugins", driver + ".sock");
         start();
-    }
-
-    String driver() {
-        return driver;
     }
 
     /** Returns when it listens. What it says goes to a file; what it has open, its starter must not wait for. */
@@ -45,6 +39,19 @@ final class VolumePlugin implements AutoCloseable {
     /** SIGKILL. */
     void kill() {
         host.sh("kill -9 $(cat plugin.pid) && while kill -0 $(cat plugin.pid) 2>/dev/null; do sleep 0.02; done");
+    }
+
+    /** What it answers, asked past the engine. */
+    String ask(String method, String json) {
+        try {
+            return Engine.ask(
+                    socket,
+                    "POST /VolumeDriver.%s HTTP/1.0\r\nContent-Length: %d\r\n\r\n%s"
+                            .formatted(method, json.length(), json),
+                    null);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     @Override
