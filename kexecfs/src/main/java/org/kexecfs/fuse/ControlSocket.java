@@ -59,7 +59,7 @@ final class ControlSocket implements AutoCloseable {
     private final Epoll.Member listening;
     private final Epoll.Waiter waiter = epoll.waiter(MOST_AT_ONCE);
     private final Workers.Watch watch = workers.watch(epoll.fd(), Epoll.IN, this::ready);
-    private final Runnable whenNowhere = this::close;
+    private final Runnable whenNowhere;
     private final Messages messages = new Messages(SocketRequest.LONGEST);
     /** By their keys, the longest idle first. */
     private final SequencedMap<Long, SocketClient> clients = new LinkedHashMap<>();
@@ -67,7 +67,11 @@ final class ControlSocket implements AutoCloseable {
     private long lastKey = LISTENER;
     private boolean closed;
 
-    private ControlSocket(Session session, MountViews mounts, SocketName name, Fd listener) {
+    private ControlSocket(Session session, MountViews mounts, SocketName name, Fd listener, Runnable whenNowhere) {
+        this.whenNowhere = () -> {
+            close();
+            whenNowhere.run();
+        };
         this.session = session;
         this.mounts = mounts;
         this.name = name;
@@ -79,9 +83,10 @@ final class ControlSocket implements AutoCloseable {
      * Begins to listen. The filesystem must be served already, by other threads.
      *
      * @param own a mount of the filesystem that is nowhere; the caller's to close, any time later
+     * @param whenNowhere is done when the filesystem is mounted nowhere any more
      * @throws ErrnoException as bind(2)
      */
-    static ControlSocket start(Session session, MountViews mounts, SocketName name, Fd own) {
+    static ControlSocket start(Session session, MountViews mounts, SocketName name, Fd own, Runnable whenNowhere) {
         name.expect();
         Fd listener;
         try {
@@ -90,7 +95,7 @@ final class ControlSocket implements AutoCloseable {
             name.remove();
             throw e;
         }
-        ControlSocket socket = new ControlSocket(session, mounts, name, listener);
+        ControlSocket socket = new ControlSocket(session, mounts, name, listener, whenNowhere);
         socket.listening.add();
         socket.watch.arm();
         MountWatch.ofThisProcess().whenNowhere(mounts.device(), socket.whenNowhere);

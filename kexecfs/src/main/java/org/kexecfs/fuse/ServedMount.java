@@ -13,6 +13,7 @@ import org.kexecfs.keep.Shelf;
 import org.kexecfs.luo.DeviceLiveUpdate;
 import org.kexecfs.luo.EmulatedLiveUpdate;
 import org.kexecfs.luo.LiveUpdate;
+import org.kexecfs.mount.Anchor;
 import org.kexecfs.mount.FuseMount;
 import org.kexecfs.mount.MountOptions;
 import org.kexecfs.mount.MountRecord;
@@ -124,7 +125,7 @@ final class ServedMount implements AutoCloseable {
             try {
                 Host host = new Host(parked.memory()::createFile, files, shelf);
                 Session session = ending.add(Session.open(luo, name, settings(options), host));
-                FuseChannel channel = serve(fuse, session, mount, own, options, resources);
+                FuseChannel channel = serve(fuse, session, mount, own, options, shelf, resources);
                 log.info("session {} mounted {}, {}, on {}", name, place.told(), session.state(), luo);
                 if (luo.emulated()) {
                     log.warn("session {}: {} is no LUO; what it keeps survives an emulated kexec only", name, luo);
@@ -170,6 +171,7 @@ final class ServedMount implements AutoCloseable {
             FuseMount mount,
             Optional<Fd> own,
             MountOptions options,
+            Shelf shelf,
             Resources resources) {
         ControlAttributes control = new ControlAttributes(
                 options.controlUid().orElse(Libc.C.geteuid()),
@@ -192,7 +194,10 @@ final class ServedMount implements AutoCloseable {
         resources.add(filesystem);
         session.onStateChange(watch::changed);
         // Closed before the channel, which waits for the end of the filesystem.
-        own.ifPresent(root -> resources.add(ControlSocket.start(session, views, socket, root)));
+        own.ifPresent(root -> {
+            Anchor anchor = resources.add(Anchor.park(shelf, root.dup()));
+            resources.add(ControlSocket.start(session, views, socket, root, anchor::unmounted));
+        });
         return channel;
     }
 

@@ -113,7 +113,7 @@ public final class MountTable {
     }
 
     /** Undoes the kernel's escapes, a backslash and three octal digits for a byte, and reads the bytes as UTF-8. */
-    private static String unescape(String field) {
+    static String unescape(String field) {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream(field.length());
         for (int i = 0; i < field.length(); i++) {
             if (field.charAt(i) == '\\' && isOctal(field, i + 1)) {

@@ -9,6 +9,7 @@ import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import jnr.constants.platform.linux.Errno;
@@ -55,15 +56,30 @@ public final class MountViews {
      * @throws ErrnoException EMFILE if no file can be opened to look
      */
     public static Set<Long> devicesAnywhere() {
+        return processes(views -> views.flatMap(MountViews::devices).collect(Collectors.toSet()));
+    }
+
+    /**
+     * The places where filesystems are mounted, in the mount namespace of any process, as {@link #devicesAnywhere}.
+     *
+     * @param which their numbers
+     */
+    static List<SeenMount> mountsAnywhere(Set<Long> which) {
+        return processes(views -> views.flatMap(process -> lines(process)
+                        .filter(line -> which.contains(device(line)))
+                        .flatMap(line -> SeenMount.parse(process, line).stream()))
+                .toList());
+    }
+
+    /** With a process of each view of a mount namespace. */
+    private static <T> T processes(Function<Stream<String>, T> what) {
         Set<List<String>> seen = new HashSet<>();
         try (Stream<Path> processes = Files.list(PROC)) {
-            return processes
+            return what.apply(processes
                     .map(process -> process.getFileName().toString())
                     .filter(name -> Character.isDigit(name.charAt(0)))
                     // A process that changed its root sees another part of the same namespace.
-                    .filter(pid -> seen.add(List.of(link(pid, "ns/mnt"), link(pid, "root"))))
-                    .flatMap(MountViews::devices)
-                    .collect(Collectors.toSet());
+                    .filter(pid -> seen.add(List.of(link(pid, "ns/mnt"), link(pid, "root")))));
         } catch (IOException e) {
             throw new ErrnoException(Errno.EMFILE, PROC + " cannot be read: " + e.getMessage());
         }
@@ -138,7 +154,7 @@ public final class MountViews {
     }
 
     /** The third field, MAJOR:MINOR; found without taking the line apart, for there may be thousands. */
-    private static long device(String line) {
+    static long device(String line) {
         int start = line.indexOf(' ', line.indexOf(' ') + 1) + 1;
         int colon = line.indexOf(':', start);
         int end = line.indexOf(' ', colon);

@@ -1,6 +1,7 @@
 package org.kexecfs.mount;
 
 import java.util.Optional;
+import java.util.Set;
 import org.kexecfs.keep.Shelf;
 import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.Tmpfs;
@@ -31,7 +32,26 @@ public final class Parked implements AutoCloseable {
 
     /** Whether there is a session on the shelf that a process before has left, and not only what is left of an end. */
     public static boolean hasSession(Shelf shelf) {
-        return shelf.found().keySet().stream().anyMatch(name -> !name.equals(MOUNT) && !name.equals(MEMORY));
+        return shelf.found().keySet().stream()
+                .anyMatch(name -> !name.equals(MOUNT) && !name.equals(MEMORY) && !Anchor.isOurs(name));
+    }
+
+    /**
+     * Whether whoever unmounted the session has ended it, although the daemon that served it could not see that any more: it
+     * was mounted, and is mounted nowhere, neither by its filesystem's number nor by its name.
+     *
+     * @param mounted numbers of all filesystems that are mounted
+     */
+    public static boolean wasUnmounted(Shelf shelf, Set<Long> mounted) {
+        if (Anchor.foundUnmounted(shelf)) {
+            return true;
+        }
+        Set<Long> had = Anchor.numbersFound(shelf);
+        return !had.isEmpty()
+                && had.stream().noneMatch(mounted::contains)
+                && record(shelf)
+                        .filter(asked -> MountTable.ofSession(asked.session()).isEmpty())
+                        .isPresent();
     }
 
     /** Takes everything off a shelf: nobody goes on with it. */
@@ -40,6 +60,8 @@ public final class Parked implements AutoCloseable {
             shelf.release(name);
             file.close();
         });
+        // LUO's sessions end with their last descriptor, and their names are free then.
+        shelf.settle();
     }
 
     /**

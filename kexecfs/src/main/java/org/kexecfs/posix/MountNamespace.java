@@ -53,9 +53,18 @@ public final class MountNamespace implements AutoCloseable {
      * @throws ErrnoException ENOENT, ENOTDIR, ELOOP; EAGAIN if directories of the path were moved meanwhile
      */
     public Fd openDirectory(String path) {
+        return open(path, Fd.O_DIRECTORY);
+    }
+
+    /** {@link #openDirectory}, of a directory or any other file. */
+    public Fd open(String path) {
+        return open(path, 0);
+    }
+
+    private Fd open(String path, int flags) {
         // struct open_how: {u64 flags, mode, resolve}
         Pointer how = Fd.allocate(SIZE_OF_OPEN_HOW);
-        how.putLong(0, Fd.O_PATH | Fd.O_DIRECTORY | Fd.O_CLOEXEC);
+        how.putLong(0, Fd.O_PATH | Fd.O_CLOEXEC | flags);
         how.putLong(16, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
         return Fd.own((int) checkLong(
                 () -> C.syscall(SYS_OPENAT2, root.number(), path, how, SIZE_OF_OPEN_HOW),
@@ -71,7 +80,31 @@ public final class MountNamespace implements AutoCloseable {
      *     ENOENT if the directory was removed
      */
     public void attach(Fd mount, Fd directory) {
-        CompletableFuture<Void> attached = new CompletableFuture<>();
+        inside(() -> Mounts.attach(mount, directory));
+    }
+
+    /**
+     * Attaches a detached mount in there, in the place of another; above it, if that is not to be had.
+     *
+     * @param mount what {@link Mounts#bind} returned
+     * @param other the root of a mount, opened
+     * @throws ErrnoException as {@link #attach}
+     */
+    public void replace(Fd mount, Fd other) {
+        inside(() -> {
+            try {
+                Mounts.replace(mount, other);
+            } catch (ErrnoException e) {
+                if (!e.is(Errno.EINVAL)) {
+                    throw e;
+                }
+                Mounts.attach(mount, other);
+            }
+        });
+    }
+
+    private void inside(Runnable what) {
+        CompletableFuture<Void> done = new CompletableFuture<>();
         // A thread of its own, which ends with this: it never comes back from there. Only one that shares its root and
         // working
         // directory with no other may go.
@@ -79,14 +112,14 @@ public final class MountNamespace implements AutoCloseable {
             try {
                 check(() -> C.unshare(CLONE_FS), () -> "unshare(CLONE_FS)");
                 process.enter(CLONE_NEWNS);
-                Mounts.attach(mount, directory);
-                attached.complete(null);
+                what.run();
+                done.complete(null);
             } catch (Throwable e) {
-                attached.completeExceptionally(e);
+                done.completeExceptionally(e);
             }
         });
         try {
-            attached.join();
+            done.join();
         } catch (CompletionException e) {
             throw e.getCause() instanceof ErrnoException told ? told : e;
         }

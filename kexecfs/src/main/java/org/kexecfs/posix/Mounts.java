@@ -58,7 +58,7 @@ public final class Mounts {
      * @return the new mount's root: while it is open, or something uses it, it lives
      */
     public static Fd duplicate(Fd mount) {
-        return copy(mount, FsContext.MOUNT_ATTR_RDONLY);
+        return copy(mount, 0, FsContext.MOUNT_ATTR_RDONLY);
     }
 
     /**
@@ -69,16 +69,28 @@ public final class Mounts {
      * @return the new mount's root: while it is open, and for as long as it is attached, it lives
      */
     public static Fd bind(Fd mount) {
-        return copy(mount, 0);
+        return copy(mount, 0, 0);
     }
 
-    private static Fd copy(Fd mount, long cleared) {
+    /**
+     * {@link #bind(Fd)} of any directory or file in a mount.
+     *
+     * @param file opened as a path
+     * @param readOnly whether it is to be read-only also if the mount is not
+     * @param noexec likewise
+     */
+    public static Fd bind(Fd file, boolean readOnly, boolean noexec) {
+        return copy(file, (readOnly ? FsContext.MOUNT_ATTR_RDONLY : 0) | (noexec ? FsContext.MOUNT_ATTR_NOEXEC : 0), 0);
+    }
+
+    private static Fd copy(Fd mount, long set, long cleared) {
         Fd duplicate = Fd.own(check(
                 () -> C.open_tree(mount.number(), "", OPEN_TREE_CLONE | Fd.O_CLOEXEC | AT_EMPTY_PATH),
                 () -> "open_tree"));
         try {
             // struct mount_attr: {u64 attr_set, attr_clr, propagation, userns_fd}
             Pointer attributes = Fd.allocate(SIZE_OF_MOUNT_ATTR);
+            attributes.putLong(0, set);
             attributes.putLong(8, cleared);
             attributes.putLong(16, MS_PRIVATE);
             check(

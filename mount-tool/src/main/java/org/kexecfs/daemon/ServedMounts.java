@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -16,13 +17,17 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 import org.kexecfs.fuse.KexecFsMount;
 import org.kexecfs.keep.Keep;
 import org.kexecfs.keep.Shelf;
+import org.kexecfs.mount.Anchor;
+import org.kexecfs.mount.DeadBinds;
 import org.kexecfs.mount.MountOptions;
 import org.kexecfs.mount.MountRecord;
 import org.kexecfs.mount.MountViews;
 import org.kexecfs.mount.Parked;
+import org.kexecfs.posix.ErrnoException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -36,7 +41,7 @@ final class ServedMounts {
     /** More would wait for the processors. */
     private static final int AT_ONCE = 8;
 
-    private record Served(KexecFsMount mount, MountOptions options) {}
+    private record Served(KexecFsMount mount, MountOptions options, String shelf) {}
 
     private final Map<Long, Served> mounts = new ConcurrentHashMap<>();
     private final Keep keep;
@@ -57,13 +62,18 @@ final class ServedMounts {
      * @throws org.kexecfs.posix.ErrnoException as {@link KexecFsMount#mount}
      */
     void mount(Request.Mount request) {
-        mount(new MountRecord(request.session(), request.directory(), request.base(), request.options()));
+        MountRecord asked = new MountRecord(request.session(), request.directory(), request.base(), request.options());
+        mount(asked);
+        Shelf shelf = new Shelf(keep, asked.shelf());
+        if (!Anchor.found(shelf).isEmpty()) {
+            renewBinds(List.of(shelf));
+        }
     }
 
     private void mount(MountRecord asked) {
         MountOptions options = asked.parsed();
         KexecFsMount mount = KexecFsMount.mount(asked, keep);
-        Served served = new Served(mount, options);
+        Served served = new Served(mount, options, asked.shelf());
         mounts.put(mount.device(), served);
         onChange.run();
         // The number is free for another mount once this one ends, so it is this very mount that is taken out.
@@ -83,12 +93,20 @@ final class ServedMounts {
             return;
         }
         long begun = System.nanoTime();
-        inParallel(shelves, this::heal);
+        Set<Long> mounted = MountViews.devicesAnywhere();
+        inParallel(shelves, shelf -> heal(shelf, mounted));
+        renewBinds(shelves);
         log.info("{} sessions were left: {} mounts after {} ms", shelves.size(), count(), millisecondsSince(begun));
     }
 
-    private void heal(Shelf shelf) {
+    private void heal(Shelf shelf, Set<Long> mounted) {
         if (!Parked.hasSession(shelf)) {
+            Parked.clear(shelf);
+            return;
+        }
+        // At a soft reboot systemd unmounts everything, and no session has ended by that.
+        if (!keep.outlivesStop() && Parked.wasUnmounted(shelf, mounted)) {
+            log.info("what is kept as {} was unmounted while nobody served it: it has ended", shelf.name());
             Parked.clear(shelf);
             return;
         }
@@ -98,6 +116,25 @@ final class ServedMounts {
         } catch (RuntimeException e) {
             log.error("session {} could not be mounted again; it is kept: {}", shelf.name(), e.getMessage());
         }
+    }
+
+    /** Bind mounts of what is mounted again: there, and here those that did not follow. */
+    private void renewBinds(Collection<Shelf> shelves) {
+        Map<String, Path> places = new HashMap<>();
+        mounts.values()
+                .forEach(served -> places.put(served.shelf(), served.mount().directory()));
+        List<Anchor> before = shelves.stream()
+                .filter(shelf -> places.containsKey(shelf.name()))
+                .flatMap(shelf -> Anchor.found(shelf).stream())
+                .toList();
+        Map<Long, Path> renewed = before.stream()
+                .collect(Collectors.toMap(Anchor::device, anchor -> places.get(anchor.shelf()), (one, other) -> one));
+        try {
+            DeadBinds.renew(renewed);
+        } catch (ErrnoException e) {
+            log.warn("bind mounts that are dead may be left: {}", e.getMessage());
+        }
+        before.forEach(Anchor::close);
     }
 
     private static long millisecondsSince(long begun) {

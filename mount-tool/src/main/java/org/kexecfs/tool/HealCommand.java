@@ -9,10 +9,11 @@ import picocli.CommandLine.Command;
 @Command(
         name = "heal",
         description = {
-            "Has kexecfsd mount again, where they were, the sessions that a killed kexecfsd had mounted, and returns when it"
-                    + " has. Any 'kexecfs mount' does the same, and systemd does it by itself.",
-            "Mounts that are dead still are told: those of 'kexecfs mount -f', whose sessions are gone, and bind mounts,"
-                    + " to be made anew. 'kexecfs umount' clears them away.%n"
+            "Has kexecfsd mount again, where they were, the sessions that a killed kexecfsd had mounted, and make the bind mounts"
+                    + " of them anew, in the mount namespaces of all processes; returns when it has. The keeper and systemd"
+                    + " have it done by themselves, and any 'kexecfs mount' does the same.",
+            "Mounts that are dead still are told: those of 'kexecfs mount -f', whose sessions are gone. 'kexecfs umount' clears"
+                    + " them away.%n"
         },
         footerHeading = "%nExample:%n",
         footer = {"  kexecfs heal"})

@@ -1,0 +1,177 @@
+package org.kexecfs.tool;
+
+import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assertions.assertAll;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.MappedByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What becomes of mounts, and of bind mounts of them, whose kexecfsd was killed. Needs root and /dev/fuse. */
+class HealIT {
+    @TempDir
+    private Path work;
+
+    private Image image;
+
+    @BeforeEach
+    void mount() throws Exception {
+        image = new Image(work);
+        image.startLonelyDaemon();
+        image.sh("mkdir web bind && kexecfs mount -o emulate=luo web web && mkdir web/d && echo bytes >web/d/file");
+    }
+
+    @AfterEach
+    void stop() throws Exception {
+        image.run("[ ! -e pid ] || kill $(cat pid); for m in bind/* bind; do umount -l $m; done");
+        image.stopDaemon();
+    }
+
+    private void killDaemon() throws Exception {
+        image.sh(
+                "kill -KILL $(cat run/kexecfsd.pid); until cat web/kexecfs.state 2>&1 | grep -q connected; do :; done");
+    }
+
+    private void heal() throws Exception {
+        image.run("kexecfs heal"); // It tells of dead mounts that are others', too.
+    }
+
+    /** Somebody with a mount namespace of its own; {@code set} is run in there first. */
+    private void another(String set) throws Exception {
+        image.sh("setsid unshare -m sh -c 'set -e; " + set + "; echo $$ >pid; exec sleep 300' >log 2>&1 </dev/null &"
+                + " until [ -s pid ] || ! kill -0 $!; do :; done; cat log; [ -s pid ]");
+    }
+
+    private String inside(String command) throws Exception {
+        return image.sh("nsenter -m -t $(cat pid) -w sh -c '" + command + "'");
+    }
+
+    @Test
+    void aBindMountShowsTheHealedSession() throws Exception {
+        image.sh("mount --bind web bind && mount --make-private bind");
+        killDaemon();
+        heal();
+
+        assertEquals("bytes\n", image.sh("cat bind/d/file"));
+        assertEquals("new\n", image.sh("echo new >bind/new && cat web/new"));
+        assertEquals("1\n", image.sh("grep -c \" $(realpath bind) \" /proc/self/mountinfo"));
+    }
+
+    @Test
+    void bindMountsOfADirectoryAndOfAFileAreOfTheSame_andReadOnlyIfTheyWere() throws Exception {
+        image.sh("mkdir bind/d && touch bind/f && mount --bind web/d bind/d && mount --bind web/d/file bind/f"
+                + " && mount -o remount,bind,ro,noexec bind/d");
+        killDaemon();
+        heal();
+
+        assertAll(
+                () -> assertEquals("bytes\n", image.sh("cat bind/d/file")),
+                () -> assertEquals("bytes\n", image.sh("cat bind/f")),
+                () -> assertNotEquals(0, image.run("touch bind/d/new").exit()),
+                () -> assertTrue(image.sh("grep \" $(realpath bind/d) \" /proc/self/mountinfo")
+                        .contains("noexec")));
+    }
+
+    @Test
+    void aBindMountInTheMountNamespaceOfARunningProcessShowsTheHealedSession() throws Exception {
+        another("mount --bind web bind; umount web");
+        killDaemon();
+        heal();
+
+        assertEquals("bytes\n", inside("cat bind/d/file"));
+    }
+
+    @Test
+    void aMountNamespaceThatFollowsByPropagationIsLeftToIt() throws Exception {
+        image.sh("umount web && mount -t tmpfs shared bind && mount --make-shared bind && mkdir bind/web"
+                + " && kexecfs mount -o emulate=luo web bind/web && mkdir bind/web/d && echo bytes >bind/web/d/file");
+        another("mount --make-rslave /");
+        image.sh("kill -KILL $(cat run/kexecfsd.pid)");
+        heal();
+
+        assertEquals("bytes\n", inside("cat bind/web/d/file"));
+        assertEquals("1\n", inside("grep -c \"bind/web \" /proc/self/mountinfo"));
+    }
+
+    @Test
+    void whatWasMountedAboveABindMountStaysThere() throws Exception {
+        another("mount --bind web bind; mount -t tmpfs above bind; touch bind/mine");
+        killDaemon();
+        heal();
+
+        assertEquals("mine\n", inside("ls bind"));
+    }
+
+    @Test
+    void afterTwoKillsBindMountsOfBothAreMadeAnew() throws Exception {
+        image.sh("mount --bind web bind && mount --make-private bind");
+        killDaemon();
+        image.startLonelyDaemon();
+        await().atMost(Duration.ofSeconds(30)).until(() -> Files.isReadable(work.resolve("web/kexecfs.state")));
+        image.sh("kill -KILL $(cat run/kexecfsd.pid)");
+        heal();
+
+        assertEquals("bytes\n", image.sh("cat bind/d/file web/d/file | uniq"));
+    }
+
+    @Test
+    void ofBothKilledAtOnce_theSessionIsLost_andWhatSomebodyHasMappedIsNot() throws Exception {
+        MappedByteBuffer mapped;
+        try (FileChannel file = FileChannel.open(work.resolve("web/d/file"), StandardOpenOption.READ)) {
+            mapped = file.map(FileChannel.MapMode.READ_ONLY, 0, 5);
+        }
+        image.sh("kill -STOP $(cat run/kexecfsd.pid); kill -KILL $(cat run/keeper.lock) $(cat run/kexecfsd.pid)");
+
+        assertEquals("bytes", StandardCharsets.US_ASCII.decode(mapped).toString());
+        assertNotEquals(0, image.run("kexecfs heal").exit(), "the mount is dead still");
+        image.sh("kexecfs mount -o emulate=luo web web");
+        assertEquals("entries 0\n", image.sh("grep entries web/kexecfs.info"));
+        assertEquals("normal\n", image.sh("cat web/kexecfs.state"));
+    }
+
+    @Test
+    void whatWasUnmountedWhileNobodyServedIt_hasEnded() throws Exception {
+        killDaemon();
+        image.sh("umount web");
+        heal();
+
+        assertEquals("", image.sh("ls web"));
+        image.sh("kexecfs mount -o emulate=luo web web");
+        assertEquals("entries 0\n", image.sh("grep entries web/kexecfs.info"));
+    }
+
+    @Test
+    void whatWasUnmountedHereButIsMountedElsewhere_hasNotEnded() throws Exception {
+        another("mount --bind web bind");
+        killDaemon();
+        image.sh("umount -l web");
+        heal();
+
+        assertEquals("bytes\n", image.sh("cat web/d/file"));
+        assertEquals("bytes\n", inside("cat bind/d/file"));
+    }
+
+    @Test
+    void whatWasUnmountedAndHadOpenFilesWhenItsDaemonWasKilled_hasEnded() throws Exception {
+        image.sh("setsid sleep 300 <web/d/file >/dev/null 2>&1 & echo $! >pid");
+        image.sh("umount -l web");
+        // It is seen within milliseconds; kexecfs.sock is closed then, and with it a descriptor of the session's.
+        await().atMost(Duration.ofSeconds(30))
+                .until(() -> image.sh("ls -l /proc/$(cat run/keeper.lock)/fd").contains("memfd:unmounted"));
+        image.sh("kill -KILL $(cat run/kexecfsd.pid)");
+        heal();
+
+        assertEquals("", image.sh("ls web"));
+    }
+}
