@@ -11,6 +11,9 @@ import com.tngtech.archunit.core.importer.ImportOption.DoNotIncludeTests;
 import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
+import java.time.Clock;
+import java.time.Instant;
+import org.kexecfs.posix.Time;
 
 /** The rooms of the house: upper ones use lower ones, never back up. */
 @AnalyzeClasses(packages = "org.kexecfs", importOptions = DoNotIncludeTests.class)
@@ -76,4 +79,17 @@ class LayeringTest {
             .should()
             .dependOnClassesThat()
             .resideInAPackage("jnr.ffi..");
+
+    /** A clock that jumps changes the times of files, and nothing else: whoever waits, waits by System.nanoTime. */
+    @ArchTest
+    static final ArchRule THE_WALL_CLOCK_DECIDES_NOTHING = noClasses()
+            .that()
+            .doNotBelongToAnyOf(Time.class)
+            .should()
+            .callMethod(System.class, "currentTimeMillis")
+            .orShould()
+            .callMethod(Instant.class, "now")
+            .orShould()
+            .dependOnClassesThat()
+            .areAssignableTo(Clock.class);
 }

@@ -108,6 +108,9 @@ public interface Keep extends AutoCloseable {
         return false;
     }
 
+    /** {@link #release} of everything whose name begins like this. */
+    default void releaseAll(String prefix) {}
+
     /**
      * Has this process started again if it ends without a {@link #close} while something is parked: at once; after some early
      * deaths in a row ever later. Nothing, where another sees to that (systemd), or nobody could.

@@ -140,6 +140,14 @@ final class ProcessKeep implements Keep {
     }
 
     @Override
+    public synchronized void releaseAll(String prefix) {
+        parked.keySet().stream()
+                .filter(name -> name.startsWith(prefix))
+                .toList()
+                .forEach(this::release);
+    }
+
+    @Override
     public synchronized void restartBy(List<String> command) {
         restart = List.copyOf(command);
         say(() -> keeper.restartBy(restart));

@@ -59,6 +59,11 @@ public record Shelf(Keep keep, String name) {
         keep.release(key(what));
     }
 
+    /** Everything is held no longer: the session ends with this process, however that ends. */
+    public void releaseAll() {
+        keep.releaseAll(name + "/");
+    }
+
     /** {@link Keep#settle}. */
     public void settle() {
         keep.settle();

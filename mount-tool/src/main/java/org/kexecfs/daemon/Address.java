@@ -3,6 +3,7 @@ package org.kexecfs.daemon;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.mount.RuntimeDirectory;
 import org.kexecfs.posix.ErrnoException;
@@ -39,10 +40,20 @@ public record Address(Path directory) {
      * @throws ErrnoException EIO if nobody ever was
      */
     public int process() {
+        return process(lock())
+                .orElseThrow(() -> new ErrnoException(Errno.EIO, lock() + " does not say which process kexecfsd is"));
+    }
+
+    /** The process that its keeper is, or was; empty if it never had one. */
+    public Optional<Integer> keeper() {
+        return process(directory.resolve("keeper.lock"));
+    }
+
+    private static Optional<Integer> process(Path lock) {
         try {
-            return Integer.parseInt(Files.readString(lock()).strip());
+            return Optional.of(Integer.valueOf(Files.readString(lock).strip()));
         } catch (IOException | NumberFormatException e) {
-            throw new ErrnoException(Errno.EIO, lock() + " does not say which process kexecfsd is: " + e.getMessage());
+            return Optional.empty();
         }
     }
 

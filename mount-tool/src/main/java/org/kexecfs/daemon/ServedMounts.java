@@ -174,6 +174,8 @@ final class ServedMounts {
             leaveAll();
         } else {
             endAll(served -> true, KexecFsMount::unmount);
+            // Of what is left somebody has files open, and they end with this process.
+            mounts.values().forEach(served -> new Shelf(keep, served.shelf()).releaseAll());
         }
     }
 

@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
+import org.kexecfs.daemon.Address;
 import org.kexecfs.luo.EmulatedLiveUpdate;
 import org.kexecfs.mount.MountTable;
 import org.kexecfs.mount.MountTable.MountedSession;
@@ -53,8 +54,11 @@ final class KexecCommand implements Runnable {
         List<MountedSession> mounts = mountsOf(emulation);
         EmulatedLiveUpdate.Kexec done = new EmulatedLiveUpdate(emulation).kexec();
         Optional<Integer> daemon = Kexecfsd.drop(emulation);
+        // It has other emulations' sessions, too.
+        Optional<Integer> keeper = Address.ours().keeper();
         done.holders().stream()
-                .filter(holder -> !Optional.of(holder).equals(daemon))
+                .filter(holder -> !Optional.of(holder).equals(daemon)
+                        && !Optional.of(holder).equals(keeper))
                 .forEach(KexecCommand::kill);
         mounts.reversed().stream()
                 .map(MountedSession::directory)
