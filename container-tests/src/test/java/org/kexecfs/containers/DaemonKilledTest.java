@@ -64,4 +64,22 @@ class DaemonKilledTest {
                 () -> assertEquals(
                         "1", box.sh("grep -c fuse.kexecfs /proc/self/mountinfo"), "the dead mount is there, too"));
     }
+
+    @Test
+    void whoHasABindMountOfTheSessionItselfHasItAgain() {
+        Box box = box("sessions/web:/session");
+        long before = pid(box);
+        box.sh("echo before >file");
+
+        killDaemon();
+        host.sh("kexecfs heal");
+
+        assertAll(
+                () -> assertEquals("before", box.sh("cat file")),
+                () -> assertEquals("after", box.sh("echo after >new && cat new")),
+                () -> assertEquals("after", host.sh("cat sessions/web/new")),
+                () -> assertEquals(before, pid(box), "the container was restarted"),
+                () -> assertEquals(
+                        "1", box.sh("grep -c fuse.kexecfs /proc/self/mountinfo"), "the dead mount is there, too"));
+    }
 }
