@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Collectors;
 import org.kexecfs.luo.LiveUpdate;
 import org.kexecfs.luo.LiveUpdateSession;
 import org.kexecfs.posix.ErrnoException;
@@ -50,6 +51,13 @@ public interface Keep extends AutoCloseable {
      * @return by name; the caller's to close, each after its {@link #release}
      */
     Map<String, Fd> found();
+
+    /** What of that has a name that begins like this. */
+    default Map<String, Fd> found(String prefix) {
+        return found().entrySet().stream()
+                .filter(file -> file.getKey().startsWith(prefix))
+                .collect(Collectors.toMap(Map.Entry::getKey, Map.Entry::getValue));
+    }
 
     /**
      * Has descriptors held. When it returns, they outlive a kill of this process. {@code file} is the keep's to use until it

@@ -8,6 +8,8 @@ import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
+import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import jnr.constants.platform.linux.Errno;
@@ -36,7 +38,7 @@ final class ProcessKeep implements Keep {
 
     private final Path directory;
     private final KeeperCommand command;
-    private final Map<String, Fd> found = new LinkedHashMap<>();
+    private final NavigableMap<String, Fd> found = new TreeMap<>();
     private final Map<String, Fd> parked = new LinkedHashMap<>();
     private KeeperConnection keeper;
 
@@ -98,6 +100,12 @@ final class ProcessKeep implements Keep {
     @Override
     public synchronized Map<String, Fd> found() {
         return Map.copyOf(found);
+    }
+
+    /** Of thousands, for each session. */
+    @Override
+    public synchronized Map<String, Fd> found(String prefix) {
+        return Map.copyOf(found.subMap(prefix, prefix + Character.MAX_VALUE));
     }
 
     @Override

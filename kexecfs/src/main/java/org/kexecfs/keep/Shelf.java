@@ -31,11 +31,7 @@ public record Shelf(Keep keep, String name) {
     /** {@link Keep#found}, by the names here. */
     public Map<String, Fd> found() {
         Map<String, Fd> found = new TreeMap<>();
-        keep.found().forEach((key, file) -> {
-            if (key.startsWith(name + "/")) {
-                found.put(key.substring(name.length() + 1), file);
-            }
-        });
+        keep.found(name + "/").forEach((key, file) -> found.put(key.substring(name.length() + 1), file));
         return found;
     }
 

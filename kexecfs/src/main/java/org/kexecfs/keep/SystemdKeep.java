@@ -5,8 +5,10 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
@@ -30,7 +32,7 @@ final class SystemdKeep implements Keep {
 
     private final Fd systemd;
     private final long most;
-    private final Map<String, Fd> found;
+    private final NavigableMap<String, Fd> found;
     private final ComingKexec kexec = new ComingKexec();
     private final Set<String> parked = new LinkedHashSet<>();
     private final Messages messages = new Messages(LONGEST);
@@ -38,7 +40,7 @@ final class SystemdKeep implements Keep {
     private SystemdKeep(Fd systemd, long most, Map<String, Fd> found) {
         this.systemd = systemd;
         this.most = most;
-        this.found = found;
+        this.found = new TreeMap<>(found);
         this.parked.addAll(found.keySet());
     }
 
@@ -84,6 +86,12 @@ final class SystemdKeep implements Keep {
     @Override
     public synchronized Map<String, Fd> found() {
         return Map.copyOf(found);
+    }
+
+    /** Of thousands, for each session. */
+    @Override
+    public synchronized Map<String, Fd> found(String prefix) {
+        return Map.copyOf(found.subMap(prefix, prefix + Character.MAX_VALUE));
     }
 
     @Override
