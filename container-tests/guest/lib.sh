@@ -114,6 +114,17 @@ wait_for() {
     done
 }
 
+# option NAME DEFAULT: kexecfs.NAME=... on the kernel's command line.
+option() { sed -n "s/.*kexecfs\.$1=\([^ ]*\).*/\1/p" /proc/cmdline | grep . || echo "$2"; }
+
+figure() { note "figure - $1 $2"; }
+seconds() { echo "$1" | awk '{ printf "%.3f", $1 / 1000000 }'; }
+since() { echo "$1 $(uptime_now)" | awk '{ printf "%.2f", $2 - $1 }'; }
+ratio() { echo "$1 $2" | awk '{ printf "%.1f", $1 / ($2 > 0 ? $2 : 0.01) }'; }
+
+# random LESS_THAN
+random() { echo $(($(od -An -N4 -tu4 /dev/urandom) % $1)); }
+
 # --- from kernel to kernel
 
 # keep NAME VALUE, kept NAME: for a later stage.
@@ -121,13 +132,14 @@ keep() { echo "$2" >"/state/$1"; }
 kept() { cat "/state/$1"; }
 
 # A stage may say what comes next: next_kernel is another bzImage, next_options are further words for its command line.
-# Both are for the next kernel only.
+# Both are for the next kernel only. A function last_moment of the scenario's is called when that is loaded.
 next_stage() {
     next_line=$(sed 's/ *kexecfs\.stage=.*//' /proc/cmdline)
     sync
     # Only kexec_file_load(2), -s, hands over what KHO preserved.
     kexec -s -l "${next_kernel:-/boot/bzImage}" \
         --command-line="$next_line kexecfs.stage=$((stage + 1))${next_options:+ $next_options}" || return
+    if type last_moment >/dev/null 2>&1; then last_moment; fi
     echo "kexecfs-guest: $scenario leaves this kernel at $(uptime_now)"
     dmesg -n 7
     leave_kernel
@@ -151,6 +163,8 @@ luo_sessions() {
     # shellcheck disable=SC2012 # busybox's find cannot look at where a link leads
     ls -l /proc/[0-9]*/fd 2>/dev/null | sed -n 's/.* -> anon_inode:\[luo_session\] //p' | sort -u
 }
+
+no_sessions() { [ -z "$(luo_sessions)" ]; }
 
 # The pages that would be handed to the next kernel: see programs/kho-pages.c for what is counted.
 kho_preserved_pages() { kho-pages; }
@@ -268,6 +282,30 @@ sums() { # DIR [NAME]
     user_files "$1" | grep -v "/${2-/}\$" >/run/facts.files
     (cd "$1" && sed 's,.*/,,' /run/facts.files | tr '\n' '\0' | xargs -0 -r sha256sum)
 }
+
+# start_daemon: kexecfsd, as a service manager starts it; what one before it has left is mounted again when this returns.
+start_daemon() {
+    kexecfsd --idle 0 >>/run/kexecfsd.log 2>&1 </dev/null &
+    ask-daemon heal
+}
+
+daemon_pid() { cat /run/kexecfs/kexecfsd.pid; }
+keeper_pid() { cat /run/kexecfs/keeper.lock; }
+
+# kill_daemon: and it is gone when this returns.
+kill_daemon() {
+    killed_daemon=$(daemon_pid)
+    kill -KILL "$killed_daemon" && wait_for 20 is_dead "$killed_daemon"
+}
+
+# kill_keeper: and another has everything when this returns.
+kill_keeper() {
+    keepers=$(next_keepers)
+    kill -KILL "$(keeper_pid)" && wait_for 120 is_another_keeper
+}
+is_another_keeper() { [ "$(next_keepers)" -gt "$keepers" ]; }
+next_keepers() { cat /run/kexecfsd.log /run/kexecfs/*.log | grep -c 'the next keeper holds all'; }
+is_dead() { ! grep -q '^State:[[:space:]]*[^Z]' "/proc/$1/status"; }
 
 # Mounts sessions, each at /mnt/SESSION; together, for most of the time is Java's start.
 mount_all() { # SESSION...

@@ -9,6 +9,8 @@
  *                                       first 8 bytes through the mapping, a step every 10 ms
  *   entry fill DIR FILES SIZE SEED      makes the files file-1, file-2, ...
  *   entry check DIR FILES SIZE SEED     that they are there, all of them and nothing else in them
+ *   entry fill-each PREFIX DIRS SIZE SEED    makes PREFIX1/file, PREFIX2/file, ...
+ *   entry check-each PREFIX DIRS SIZE SEED   that they are there
  */
 #include "guest.h"
 
@@ -38,12 +40,20 @@ __attribute__((noreturn)) static void map(const char *file) {
     }
 }
 
-static void fill(const char *directory, uint64_t files, const struct memfd_wish *wish) {
+/* The formats of paths: the files of one directory, or the file of each of many. */
+#define OF_ONE "%s/file-%" PRIu64
+#define OF_EACH "%s%" PRIu64 "/file"
+
+__attribute__((format(printf, 2, 0))) static void path_of(char *path, const char *format, const char *directory, uint64_t which) {
+    snprintf(path, 4096, format, directory, which);
+}
+
+static void fill(const char *format, const char *directory, uint64_t files, const struct memfd_wish *wish) {
     char path[4096], *bytes = malloc(wish->size);
     if (!bytes) die("malloc");
     uint64_t begin = now_us();
     for (uint64_t which = 1; which <= files; which++) {
-        snprintf(path, sizeof path, "%s/file-%" PRIu64, directory, which);
+        path_of(path, format, directory, which);
         int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
         if (fd < 0) die("%s", path);
         pattern_fill(bytes, wish->seed + which, 0, wish->size);
@@ -53,11 +63,11 @@ static void fill(const char *directory, uint64_t files, const struct memfd_wish 
     printf("make-us=%" PRIu64 "\n", now_us() - begin);
 }
 
-static void check(const char *directory, uint64_t files, const struct memfd_wish *wish) {
+static void check(const char *format, const char *directory, uint64_t files, const struct memfd_wish *wish) {
     char path[4096], *is = malloc(wish->size), *wanted = malloc(wish->size);
     if (!is || !wanted) die("malloc");
     for (uint64_t which = 1; which <= files; which++) {
-        snprintf(path, sizeof path, "%s/file-%" PRIu64, directory, which);
+        path_of(path, format, directory, which);
         int fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0) die("%s", path);
         ssize_t got = pread(fd, is, wish->size, 0);
@@ -84,13 +94,10 @@ int main(int argc, char **argv) {
         for (int at = 2; at < argc; at++) list(argv[at]);
     } else if (argc == 3 && !strcmp(command, "map")) {
         map(argv[2]);
-    } else if (argc == 6 && (!strcmp(command, "fill") || !strcmp(command, "check"))) {
+    } else if (argc == 6 && (!strncmp(command, "fill", 4) || !strncmp(command, "check", 5))) {
         struct memfd_wish wish = {.size = number(argv[4]), .seed = number(argv[5])};
-        if (*command == 'f') {
-            fill(argv[2], number(argv[3]), &wish);
-        } else {
-            check(argv[2], number(argv[3]), &wish);
-        }
+        const char *format = strstr(command, "-each") ? OF_EACH : OF_ONE;
+        (*command == 'f' ? fill : check)(format, argv[2], number(argv[3]), &wish);
     } else {
         errno = 0;
         die("usage: entry set FILE ATTRIBUTE VALUE | get FILE ATTRIBUTE | remove FILE ATTRIBUTE | list FILE...\n"

@@ -56,8 +56,3 @@ stage_2() {
     check "nothing is preserved" preserved_as_before "$unmounted"
     check "the kernel complains of nothing" kernel_is_content
 }
-
-figure() { note "figure - $1 $2"; }
-seconds() { echo "$1" | awk '{ printf "%.2f", $1 / 1000000 }'; }
-since() { echo "$1 $(uptime_now)" | awk '{ printf "%.2f", $2 - $1 }'; }
-ratio() { echo "$1 $2" | awk '{ printf "%.1f", $1 / ($2 > 0 ? $2 : 0.01) }'; }

@@ -65,5 +65,4 @@ stage_2() {
 }
 
 session_is_gone() { ! luo_sessions | grep -qx "$1"; }
-no_sessions() { [ -z "$(luo_sessions)" ]; }
 test_pages_below() { [ "$(kho_preserved_pages)" -lt "$1" ]; }

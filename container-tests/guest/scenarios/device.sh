@@ -1,0 +1,121 @@
+# shellcheck shell=sh
+# Others at /dev/liveupdate: one who keeps it open, a device that is gone, another one in its place. Sessions that are up go on,
+# and who needs the device is told what is wrong. And a kexec that comes in the middle of a prepare, or fails.
+
+# shellcheck disable=SC2154 # stage is init's
+: "$stage"
+
+device=/dev/liveupdate
+
+stage_1() {
+    keep memory "$(own_memory)"
+    mkdir -p /mnt/up /mnt/half
+    require "a session is up" kexecfs mount up /mnt/up
+    check "a second kexecfsd is refused, and told of the first" fails "process $(daemon_pid)" kexecfsd
+    check "sixteen are mounted at once" timed "16 mounts at once" ask-daemon many par 16 /mnt 16
+
+    # Somebody has the device open.
+    hold-device >/run/holder
+    holder=$(cat /run/holder)
+    mkdir -p /mnt/late
+    ask-daemon many wait 8 /mnt 8 >/run/waiting 2>&1 &
+    waiting=$!
+    check "a session that is up takes a file meanwhile" timed "a file while the device is busy" make_file /mnt/up/meanwhile
+    check "and is prepared" write_control /mnt/up prepare 1
+    sleep 1
+    kill "$holder"
+    check "who waits for the device gets it" wait $waiting
+    check "a prepared session is cancelled" write_control /mnt/up cancel 1
+
+    hold-device >/run/holder
+    holder=$(cat /run/holder)
+    check "if it stays busy a mount is refused, and told by whom" fails "process $holder (hold-device)" ask-daemon mount late /mnt/late
+    show cat /run/fails.out
+    check "kexecfs says so too, and is busy" exits 4 kexecfs mount late /mnt/late
+    check "sessions that are up are" state_is /mnt/up normal
+    kill "$holder"
+    check "then it can be mounted" ask-daemon mount late /mnt/late
+
+    # The device is gone.
+    mv $device /dev/elsewhere
+    check "without the device a session that is up takes a file" make_file /mnt/up/without
+    mkdir -p /mnt/none
+    check "without it a mount is refused, and told why" fails 'there is no LUO device' ask-daemon mount none /mnt/none
+    check "a session that is up is prepared" write_control /mnt/up prepare 1
+    check "and cancelled" write_control /mnt/up cancel 1
+    check "its state is normal" state_is /mnt/up normal
+    check "to prepare it again needs the device" fails 'there is no LUO device' write_control /mnt/up prepare 1
+    check "which leaves it normal" state_is /mnt/up normal
+    check "its files are there" holds meanwhile /mnt/up/meanwhile
+    mv /dev/elsewhere $device
+    check "with the device it is prepared" write_control /mnt/up prepare 1
+    check "and cancelled again" write_control /mnt/up cancel 1
+
+    # Another device in its place.
+    mount --bind /dev/null $device
+    check "another device in its place is told" fails 'ENOTTY' ask-daemon mount none /mnt/none
+    umount $device
+
+    # A kexec that fails.
+    check "it is prepared once more" write_control /mnt/up prepare 1
+    check "a kexec to no kernel comes back" fails EINVAL reboot-kexec
+    check "the session is prepared still" state_is /mnt/up prepared
+    check "it can be cancelled" write_control /mnt/up cancel 1
+    check "it takes files again" make_file /mnt/up/after
+    check "and is prepared" write_control /mnt/up prepare 1
+    sums /mnt/up >/state/sums
+
+    require "another session is up" ask-daemon mount half /mnt/half
+    check "which has many files" entry fill /mnt/half 400 4096 7
+}
+
+# The kexec comes in the middle of a prepare: it is stopped there.
+last_moment() {
+    [ "$stage" = 1 ] || return
+    kill-at "$(daemon_pid)" 100 STOP >/run/kill-at 2>/run/kill-at.attached &
+    killer=$!
+    wait_for 20 grep -q attached /run/kill-at.attached
+    echo 1 >/mnt/half/kexecfs.prepare &
+    check "a prepare is stopped on its way" wait $killer
+    note "$(cat /run/kill-at)"
+}
+
+stage_2() {
+    unmounted=$(kho_preserved_pages)
+    require "kexecfsd starts" start_daemon
+    check "the prepared session is mounted" ask-daemon mount up /mnt/up
+    check "it is updated" state_is /mnt/up updated
+    sums /mnt/up >/run/sums
+    check "and has its contents" same /state/sums /run/sums
+    check "the one that was being prepared is mounted" ask-daemon mount half /mnt/half
+    check "it is failed, and does not pass for whole" state_is /mnt/half failed
+    show cat /mnt/half/kexecfs.error
+    check "it says which entries are not there" holds 'entry .*file-' /mnt/half/kexecfs.error
+    check "what was handed over has its contents" restored_ones_are_good
+    check "finish is accepted" write_control /mnt/half finish 1
+    check "and drops the others" statuses_are /mnt/half linked
+    check "the other session is finished" write_control /mnt/up finish 1
+    umount /mnt/half /mnt/up
+    check "the kernel has no session" wait_for 20 no_sessions
+    check "nothing is preserved" preserved_as_before "$unmounted"
+    check "all memory is the kernel's own again" own_memory_is_back "$(kept memory)"
+    check "the kernel complains of nothing" kernel_is_content
+}
+
+make_file() { echo "${1##*/}" >"$1"; }
+
+exits() { # CODE COMMAND...
+    exits_with=$1
+    shift
+    "$@"
+    equal "$exits_with" $?
+}
+
+restored_ones_are_good() {
+    awk -F '\t' '$4 == "restored" && $5 ~ /^file-/ { sub("file-", "", $5); print $5 }' /mnt/half/kexecfs.files >/run/restored
+    note "$(wc -l </run/restored) of 400 files were handed over in time"
+    [ -s /run/restored ] || return
+    while read -r which; do
+        pattern check "/mnt/half/file-$which" 4096 $((7 + which)) || return
+    done </run/restored
+}

@@ -1,0 +1,148 @@
+# shellcheck shell=sh
+# SIGKILL of kexecfsd and of its keeper at random moments while programs work on a session: in each state, within prepare, cancel
+# and finish, before and after a kexec. What the programs were told was done is there each time, every byte and attribute.
+
+# shellcheck disable=SC2154 # stage is init's
+: "$stage"
+
+dir=/mnt/busy
+writers=3
+expected=/state/survive
+
+stage_1() {
+    keep memory "$(own_memory)"
+    keep kills 0
+    mkdir -p $dir /mnt/quiet
+    require "kexecfsd starts" start_daemon
+    require "a session is mounted" ask-daemon mount busy $dir
+    require "another one, too" ask-daemon mount quiet /mnt/quiet
+    check "which has a file" pattern write /mnt/quiet/file 100K 5
+    check "and is prepared" write_control /mnt/quiet prepare 1
+
+    start_writers
+    for kill in 1 2 3 4; do
+        pause_for 1000
+        check "kill $kill, of kexecfsd, under load" kill_and_restart
+    done
+    for kill in 1 2; do
+        pause_for 1000
+        check "kill $kill of the keeper, under load" kills_keeper
+    done
+    for kill in 1 2 3; do
+        check "a kill within prepare, $kill" kill_within prepare
+        check "the state is before it or after it" one_of normal prepared
+        pause_for 300
+        check "a kill within cancel, $kill" kill_within cancel
+        check "the state is before it or after it again" one_of normal prepared
+    done
+    write_control $dir prepare 1
+    check "kexecfsd is killed while it is prepared" kill_and_restart
+    check "it is prepared" state_is $dir prepared
+    check "so is the keeper" kills_keeper
+    end_writers
+    check "the state is prepared at the end" state_is $dir prepared
+    check "the other session is what it was" quiet_is prepared
+}
+
+stage_2() {
+    unmounted=$(kho_preserved_pages)
+    require "kexecfsd starts" start_daemon
+    ask-daemon mount busy $dir >/run/answer &
+    pause_for 500
+    check "a kill within the restore" kill_and_restart
+    check "it is mounted, or can be" is_mounted_or_mounts
+    mkdir -p /mnt/quiet
+    check "the other session is mounted" ask-daemon mount quiet /mnt/quiet
+    check "the state is updated" state_is $dir updated
+    check "all is as it was told before the kexec" survive check $dir $writers $expected
+    check "in the other one, too" quiet_is updated
+    mkdir $dir/more
+
+    start_writers
+    for kill in 1 2; do
+        pause_for 500
+        check "a kill of kexecfsd after the kexec, $kill" kill_and_restart
+        check "the state is updated still, after kill $kill" state_is $dir updated
+    done
+    pause_for 500
+    check "a kill of the keeper after the kexec" kills_keeper
+    for kill in 1 2; do
+        check "a kill within finish, $kill" kill_within finish
+        check "the state is before finish or after it, $kill" one_of updated normal
+    done
+    [ "$(cat $dir/kexecfs.state)" = normal ] || check "finish is accepted then" write_control $dir finish 1
+    check "the state is normal" state_is $dir normal
+    pause_for 500
+    check "a kill of kexecfsd after finish" kill_and_restart
+    end_writers
+    check "the other session is still what it was" quiet_is updated
+    check "it is finished" write_control /mnt/quiet finish 1
+    check "at least 20 were killed" test "$(kept kills)" -ge 20
+    note "$(kept kills) kills; LUO has: $(luo_sessions | xargs)"
+    check "LUO has both sessions, and no more" equal "busy quiet" "$(luo_sessions | xargs)"
+
+    # Both at once: nobody has anything then.
+    check "one is prepared again" write_control /mnt/quiet prepare 1
+    kill -KILL "$(daemon_pid)" "$(keeper_pid)"
+    check "if both are killed at once LUO has nothing" wait_for 20 no_sessions
+    check "a new kexecfsd starts" start_daemon
+    check "the mounts are dead, and say so" fails 'not connected' ls $dir
+    check "they can be mounted anew" ask-daemon mount busy $dir
+    check "and are empty" equal "" "$(user_files $dir)"
+    check "the new one is unmounted" umount $dir
+    umount -l /mnt/quiet
+    check "the kernel has no session" wait_for 20 no_sessions
+    check "nothing is preserved" preserved_as_before "$unmounted"
+    check "all memory is the kernel's own again" own_memory_is_back "$(kept memory)"
+    check "the kernel complains of nothing" kernel_is_content
+}
+
+start_writers() {
+    worked_on=$dir
+    [ "$stage" = 1 ] || worked_on=$dir/more
+    require "programs work on it" survive write "$worked_on" $writers "$(random 1000000000)" $expected
+    survivors=$(cat /run/check.out)
+}
+
+end_writers() {
+    kill "$survivors"
+    check "the programs found all as they were told, in stage $stage" survive end $expected $writers
+    note "$(tail -n 1 /run/check.out)"
+    check "and so does another, in stage $stage" survive check "$worked_on" $writers $expected
+}
+
+is_mounted_or_mounts() { ask-daemon mount busy $dir || holds 'mounted already' /run/check.out; }
+
+count_kill() { keep kills $(($(kept kills) + 1)); }
+
+kill_and_restart() {
+    count_kill
+    kill_daemon && timed restart start_daemon
+}
+
+kills_keeper() {
+    count_kill
+    timed "the next keeper" kill_keeper
+}
+
+kill_within() { # CONTROL
+    echo 1 >"$dir/kexecfs.$1" &
+    pause_for 150
+    kill_and_restart
+}
+
+pause_for() { # MILLISECONDS, at most
+    pause=$(random "$1")
+    sleep "$(echo "$pause" | awk '{ printf "%.3f", $1 / 1000 }')"
+}
+
+one_of() { # STATE...
+    is=$(cat $dir/kexecfs.state)
+    note "the state is $is"
+    for state; do [ "$is" != "$state" ] || return 0; done
+    return 1
+}
+
+quiet_is() { # STATE
+    state_is /mnt/quiet "$1" && pattern check /mnt/quiet/file 100K 5
+}
