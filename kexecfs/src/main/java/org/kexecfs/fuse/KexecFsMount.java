@@ -24,6 +24,14 @@ public final class KexecFsMount implements AutoCloseable {
         this.served = served;
     }
 
+    /** Loads what every mount takes, for who waits for something else before the first one. */
+    public static void load() {
+        if (LibFuse.isThere()) {
+            new FuseOperations(LibFuse.runtime());
+            Workers.ofThisProcess();
+        }
+    }
+
     /**
      * Mounts a session and serves it.
      *

@@ -74,6 +74,11 @@ public interface LibFuse {
         return Loaded.get();
     }
 
+    /** Whether libfuse 2 is installed: if not, {@link #load} says what to do. */
+    static boolean isThere() {
+        return Loaded.LIBRARY != null;
+    }
+
     /**
      * fuse_new, as of FUSE_2.6: without a version the linker gives that of libfuse 2.1, which takes other arguments.
      * Call it only after a callback was made: jnr-fuse's helper finds its class loader by that.

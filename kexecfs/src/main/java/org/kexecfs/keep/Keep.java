@@ -1,5 +1,6 @@
 package org.kexecfs.keep;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -38,6 +39,19 @@ public interface Keep extends AutoCloseable {
     static Keep open(Path directory) {
         Optional<Keep> systemd = SystemdKeep.ofUnit(System.getenv());
         return systemd.orElseGet(() -> new ProcessKeep(directory, KeeperCommand.ofThisJvm(directory)));
+    }
+
+    /**
+     * What starts a process keeper, for whoever starts the process that is to use it: both start at once then, which takes half
+     * the time. The keeper's output ends when {@link #open} would find it; if nobody comes to it, it ends.
+     *
+     * @param directory as for {@link #open}; there
+     * @return empty if there is one
+     */
+    static Optional<ProcessBuilder> keeper(Path directory) {
+        return Files.exists(Keeper.socket(directory))
+                ? Optional.empty()
+                : Optional.of(KeeperCommand.ofThisJvm(directory).process());
     }
 
     /** Nobody: what this process holds ends with it. */

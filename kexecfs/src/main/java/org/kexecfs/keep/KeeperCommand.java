@@ -47,17 +47,22 @@ record KeeperCommand(List<String> command) {
         return new KeeperCommand(List.copyOf(command));
     }
 
+    /** Starts a keeper. Its output ends once it can be connected to. */
+    ProcessBuilder process() {
+        ProcessBuilder builder =
+                new ProcessBuilder(command).redirectInput(new File("/dev/null")).redirectErrorStream(true);
+        // glibc would keep a heap for each thread.
+        builder.environment().put("MALLOC_ARENA_MAX", "2");
+        return builder;
+    }
+
     /**
      * Starts a keeper, and waits until it can be connected to, unless there is one by then.
      *
      * @throws ErrnoException EIO, with what it said, if it cannot be started
      */
     void start() {
-        ProcessBuilder builder =
-                new ProcessBuilder(command).redirectInput(new File("/dev/null")).redirectErrorStream(true);
-        // glibc would keep a heap for each thread.
-        builder.environment().put("MALLOC_ARENA_MAX", "2");
-        try (BufferedReader said = builder.start().inputReader(StandardCharsets.UTF_8)) {
+        try (BufferedReader said = process().start().inputReader(StandardCharsets.UTF_8)) {
             List<String> lines = said.lines().toList();
             if (!lines.equals(List.of(Keeper.READY)) && !lines.equals(List.of(Keeper.TAKEN))) {
                 throw new ErrnoException(Errno.EIO, "no keeper could be started: " + String.join(" ", lines));

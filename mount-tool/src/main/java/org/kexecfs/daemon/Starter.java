@@ -8,7 +8,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
+import java.util.Optional;
 import jnr.constants.platform.linux.Errno;
+import org.kexecfs.keep.Keep;
 import org.kexecfs.log.LogFile;
 import org.kexecfs.mount.RuntimeDirectory;
 import org.kexecfs.posix.ErrnoException;
@@ -27,9 +29,11 @@ public record Starter(Address address, Path program) {
     private static final List<String> UNIT_DIRECTORIES = List.of(
             "/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system");
 
-    /** Closes what the client has open: the daemon outlives it, its terminal and its working directory. */
-    private static final String SCRIPT =
-            "exec setsid \"$1\" --unattended --ready-fd 3 3>&1 >/dev/null 2>>\"$2\" </dev/null";
+    /**
+     * Closes what the client has open: the daemon outlives it, its terminal and its working directory. It reads its keeper's
+     * output.
+     */
+    private static final String SCRIPT = "exec setsid \"$1\" --unattended --ready-fd 3 3>&1 >/dev/null 2>>\"$2\"";
 
     /** The log may be where nothing can be written. */
     private static final String AGAIN =
@@ -88,7 +92,7 @@ public record Starter(Address address, Path program) {
     private Client startProgram() {
         try {
             LogFile.setAside(address.log());
-            Process daemon = new ProcessBuilder(
+            ProcessBuilder daemon = new ProcessBuilder(
                             "sh",
                             "-c",
                             SCRIPT,
@@ -96,15 +100,23 @@ public record Starter(Address address, Path program) {
                             program.toString(),
                             address.log().toString())
                     .directory(new File("/"))
-                    .redirectError(ProcessBuilder.Redirect.INHERIT)
-                    .start();
-            daemon.getInputStream().readAllBytes();
+                    .redirectError(ProcessBuilder.Redirect.INHERIT);
+            started(daemon).getInputStream().readAllBytes();
             // If it did not start, then perhaps because the keeper has just started one.
             return Client.connect(address)
                     .orElseThrow(() -> new ErrnoException(Errno.EIO, "kexecfsd does not start: " + said()));
         } catch (IOException e) {
             throw new ErrnoException(Errno.EIO, "kexecfsd does not start: " + e.getMessage());
         }
+    }
+
+    /** With its keeper, if there is none yet: neither waits for the other's JVM. */
+    private Process started(ProcessBuilder daemon) throws IOException {
+        Optional<ProcessBuilder> keeper = Keep.keeper(address.directory());
+        return keeper.isPresent()
+                ? ProcessBuilder.startPipeline(List.of(keeper.get().directory(new File("/")), daemon))
+                        .getLast()
+                : daemon.redirectInput(new File("/dev/null")).start();
     }
 
     private String said() {

@@ -1,10 +1,12 @@
 package org.kexecfs.tool;
 
+import java.io.IOException;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import org.kexecfs.daemon.Address;
 import org.kexecfs.daemon.Daemon;
+import org.kexecfs.fuse.KexecFsMount;
 import org.kexecfs.log.Provider;
 import org.kexecfs.posix.ErrnoException;
 import picocli.CommandLine.Command;
@@ -44,6 +46,8 @@ final class DaemonCommand implements Runnable {
     public void run() {
         if (unattended) {
             System.setProperty(Provider.FILE, Address.ours().log().toString());
+            KexecFsMount.load();
+            awaitKeeper();
         }
         ReadyFd ready = new ReadyFd(Optional.ofNullable(readyFd));
         CountDownLatch ended = new CountDownLatch(1);
@@ -56,6 +60,15 @@ final class DaemonCommand implements Runnable {
             daemon.run(Duration.ofSeconds(idle));
         } finally {
             ended.countDown();
+        }
+    }
+
+    /** Whoever started us may have started our keeper, too: we read what it says, which ends once it can be connected to. */
+    private static void awaitKeeper() {
+        try {
+            System.in.readAllBytes();
+        } catch (IOException e) {
+            // There is no standard input, and so no keeper yet.
         }
     }
 
