@@ -15,7 +15,6 @@ final class Completion {
     private static final int NODE = 16;
     private static final int REQUEST_BODY = 40;
 
-    private static final int FUSE_LOOKUP = 1;
     private static final int FUSE_GETATTR = 3;
     private static final int FUSE_OPEN = 14;
     private static final int FUSE_RELEASE = 18;
@@ -36,19 +35,21 @@ final class Completion {
     private final OpenNodes nodes = new OpenNodes();
     private final Passthrough passthrough;
     private final Rename2 rename2;
+    private final Validity validity;
     private final ThreadLocal<Pointer> answering = new ThreadLocal<>();
     private final ThreadLocal<OptionalLong> asked = ThreadLocal.withInitial(OptionalLong::empty);
 
-    Completion(Passthrough passthrough, Rename2 rename2) {
+    Completion(Passthrough passthrough, Rename2 rename2, Validity validity) {
         this.passthrough = passthrough;
         this.rename2 = rename2;
+        this.validity = validity;
     }
 
     /** A request comes in: header and body, changed in place. */
     void request(Pointer request) {
         long node = request.getLong(NODE);
         switch (request.getInt(OPCODE)) {
-            case FUSE_INIT, FUSE_LOOKUP, FUSE_OPEN, FUSE_CREATE -> answering.set(request);
+            case FUSE_INIT, FUSE_OPEN, FUSE_CREATE -> answering.set(request);
             case FUSE_RELEASE -> nodes.released(node, request.getLong(REQUEST_BODY));
             case FUSE_RENAME2 -> rename2.request(request);
             case FUSE_IOCTL -> {
@@ -86,8 +87,7 @@ final class Completion {
         Pointer body = vector.getPointer(SIZE_OF_IOVEC);
         long node = request.getLong(NODE);
         switch (request.getInt(OPCODE)) {
-            case FUSE_LOOKUP -> Validity.completeLookup(body);
-            case FUSE_GETATTR -> Validity.completeGetattr(body);
+            case FUSE_GETATTR -> validity.completeGetattr(node, body);
             case FUSE_OPEN -> opened(node, body);
             case FUSE_CREATE -> opened(body.getLong(0), body.slice(SIZE_OF_ENTRY_OUT));
             case FUSE_INIT -> {

@@ -52,6 +52,7 @@ final class ControlSocket implements AutoCloseable {
     private final Workers workers = Workers.ofThisProcess();
     private final ReentrantLock lock = new ReentrantLock();
     private final Session session;
+    private final Validity validity;
     private final MountViews mounts;
     private final SocketName name;
     private final Fd listener;
@@ -67,12 +68,14 @@ final class ControlSocket implements AutoCloseable {
     private long lastKey = LISTENER;
     private boolean closed;
 
-    private ControlSocket(Session session, MountViews mounts, SocketName name, Fd listener, Runnable whenNowhere) {
+    private ControlSocket(
+            Session session, Validity validity, MountViews mounts, SocketName name, Fd listener, Runnable whenNowhere) {
         this.whenNowhere = () -> {
             close();
             whenNowhere.run();
         };
         this.session = session;
+        this.validity = validity;
         this.mounts = mounts;
         this.name = name;
         this.listener = listener;
@@ -86,7 +89,8 @@ final class ControlSocket implements AutoCloseable {
      * @param whenNowhere is done when the filesystem is mounted nowhere any more
      * @throws ErrnoException as bind(2)
      */
-    static ControlSocket start(Session session, MountViews mounts, SocketName name, Fd own, Runnable whenNowhere) {
+    static ControlSocket start(
+            Session session, Validity validity, MountViews mounts, SocketName name, Fd own, Runnable whenNowhere) {
         name.expect();
         Fd listener;
         try {
@@ -95,7 +99,7 @@ final class ControlSocket implements AutoCloseable {
             name.remove();
             throw e;
         }
-        ControlSocket socket = new ControlSocket(session, mounts, name, listener, whenNowhere);
+        ControlSocket socket = new ControlSocket(session, validity, mounts, name, listener, whenNowhere);
         socket.listening.add();
         socket.watch.arm();
         MountWatch.ofThisProcess().whenNowhere(mounts.device(), socket.whenNowhere);
@@ -194,7 +198,7 @@ final class ControlSocket implements AutoCloseable {
     private void admit(Fd connection) {
         try {
             long key = ++lastKey;
-            SocketClient client = new SocketClient(session, mounts, connection, epoll, key);
+            SocketClient client = new SocketClient(session, validity, mounts, connection, epoll, key);
             Predicate<SocketClient> same = other -> other.uid() == client.uid();
             if (clients.values().stream().filter(same).count() >= MOST_OF_ONE_USER && !makeRoom(same)
                     || clients.size() >= MOST_CLIENTS && !makeRoom(other -> true)) {

@@ -50,6 +50,7 @@ final class KexecFs implements AutoCloseable {
     private final Ioctls ioctls;
     private final SocketName socket;
     private final Rename2 rename2;
+    private final Validity validity;
 
     /** A thread's for all that it answers: to make one, with an object for each field, takes longer than to fill it. */
     private final ThreadLocal<FileStat> stats = ThreadLocal.withInitial(() -> new FileStat(LibFuse.runtime()));
@@ -61,6 +62,7 @@ final class KexecFs implements AutoCloseable {
             StateWatch watch,
             Passthrough passthrough,
             Rename2 rename2,
+            Validity validity,
             Ioctls ioctls,
             SocketName socket) {
         this.fuse = fuse;
@@ -70,6 +72,7 @@ final class KexecFs implements AutoCloseable {
         this.shown = new Shown(session, control, passthrough);
         this.passthrough = passthrough;
         this.rename2 = rename2;
+        this.validity = validity;
         this.ioctls = ioctls;
         this.socket = socket;
     }
@@ -481,12 +484,16 @@ final class KexecFs implements AutoCloseable {
     }
 
     private void command(Handle.OfControl control, byte[] text) {
-        if (control.file() == ControlFile.PRESERVE) {
-            Caller caller = caller();
-            control.requireNoMoreThanOpener(caller.process());
-            PreserveCommand.parse(text).run(session, caller);
-        } else {
-            control.file().write(session, new String(text, java.nio.charset.StandardCharsets.UTF_8));
+        try {
+            if (control.file() == ControlFile.PRESERVE) {
+                Caller caller = caller();
+                control.requireNoMoreThanOpener(caller.process());
+                PreserveCommand.parse(text).run(session, caller);
+            } else {
+                control.file().write(session, new String(text, java.nio.charset.StandardCharsets.UTF_8));
+            }
+        } finally {
+            validity.changed();
         }
     }
 
@@ -563,8 +570,12 @@ final class KexecFs implements AutoCloseable {
     }
 
     private int ioctl(FuseFileInfo file, int number, Pointer data) {
-        ioctls.run(number, data, handles.get(file.fh.get()), caller());
-        return 0;
+        try {
+            ioctls.run(number, data, handles.get(file.fh.get()), caller());
+            return 0;
+        } finally {
+            validity.changed();
+        }
     }
 
     private int poll(FuseFileInfo file, Pointer poll, Pointer events) {

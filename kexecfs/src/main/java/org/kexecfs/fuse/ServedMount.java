@@ -181,14 +181,15 @@ final class ServedMount implements AutoCloseable {
         StateWatch watch = new StateWatch(fuse);
         Passthrough passthrough = new Passthrough(mount.device());
         Rename2 rename2 = new Rename2();
+        Validity validity = new Validity(mount.device());
         SocketName socket = new SocketName();
         MountViews views = mount.views(own.isEmpty() && !options.readOnly());
         Ioctls ioctls = new Ioctls(session, control, views);
-        KexecFs filesystem = new KexecFs(fuse, session, control, watch, passthrough, rename2, ioctls, socket);
+        KexecFs filesystem = new KexecFs(fuse, session, control, watch, passthrough, rename2, validity, ioctls, socket);
         FuseChannel channel = resources.add(FuseChannel.start(
                 mount.device(),
                 filesystem.operations(),
-                new Completion(passthrough, rename2),
+                new Completion(passthrough, rename2, validity),
                 LIBFUSE_OPTIONS,
                 MOST_REQUESTS));
         resources.add(filesystem);
@@ -196,7 +197,7 @@ final class ServedMount implements AutoCloseable {
         // Closed before the channel, which waits for the end of the filesystem.
         own.ifPresent(root -> {
             Anchor anchor = resources.add(Anchor.park(shelf, root.dup()));
-            resources.add(ControlSocket.start(session, views, socket, root, anchor::unmounted));
+            resources.add(ControlSocket.start(session, validity, views, socket, root, anchor::unmounted));
         });
         return channel;
     }

@@ -38,11 +38,6 @@ final class Shown {
         this.passthrough = passthrough;
     }
 
-    /** Whether an inode number is that of an entry, or of the root, and not of one of kexecfs's own files. */
-    static boolean isOfSession(long inode) {
-        return inode < OWN_INODES;
-    }
-
     void entry(FileStat stat, Stat of) {
         int type = of.kind() == Kind.DIRECTORY ? FileStatus.S_IFDIR : FileStatus.S_IFREG;
         stat.st_ino.set(of.token() + 1);

@@ -22,6 +22,7 @@ final class SocketClient implements AutoCloseable {
     private static final int UNREAD = 8192;
 
     private final Session session;
+    private final Validity validity;
     private final Fd connection;
     private final Epoll.Member member;
     private final Credentials who;
@@ -34,8 +35,9 @@ final class SocketClient implements AutoCloseable {
      * @param connection just accepted; the client's to close
      * @param epoll where it will be waited for, from {@link #listen} on, under {@code key}
      */
-    SocketClient(Session session, MountViews mounts, Fd connection, Epoll epoll, long key) {
+    SocketClient(Session session, Validity validity, MountViews mounts, Fd connection, Epoll epoll, long key) {
         this.session = session;
+        this.validity = validity;
         this.connection = connection;
         this.member = epoll.member(connection, Epoll.IN, key);
         Sockets.limitUnread(connection, UNREAD);
@@ -128,6 +130,7 @@ final class SocketClient implements AutoCloseable {
             session.adopt(file, request.path(), PreserveCommand.MODE, who.uid(), who.gid());
             return null;
         });
+        validity.changed();
     }
 
     private Fd open(SocketRequest.Open request) {

@@ -43,7 +43,7 @@ final class StuckMount implements AutoCloseable {
         channel = FuseChannel.start(
                 mount.device(),
                 o,
-                new Completion(new Passthrough(mount.device()), new Rename2()),
+                new Completion(new Passthrough(mount.device()), new Rename2(), new Validity(mount.device())),
                 List.of("direct_io"),
                 MOST_REQUESTS);
     }
