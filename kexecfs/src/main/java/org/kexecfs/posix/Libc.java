@@ -138,6 +138,8 @@ public interface Libc {
 
     int unshare(int flags);
 
+    int fchdir(int fd);
+
     long syscall(long number, int directory, String path, Pointer how, @size_t long size);
 
     int open_tree(int directory, String path, int flags);

@@ -91,16 +91,20 @@ public final class MountNamespace implements AutoCloseable {
      * @throws ErrnoException as {@link #attach}
      */
     public void replace(Fd mount, Fd other) {
-        inside(() -> {
-            try {
-                Mounts.replace(mount, other);
-            } catch (ErrnoException e) {
-                if (!e.is(Errno.EINVAL)) {
-                    throw e;
+        // umount2(2) wants a path, and there is no /proc of ours in there: a container has one of its own, or none.
+        try (Fd proc = Fd.openDirectory("/proc")) {
+            inside(() -> {
+                check(() -> C.fchdir(proc.number()), () -> "fchdir(/proc)");
+                try {
+                    Mounts.replace(mount, other, "");
+                } catch (ErrnoException e) {
+                    if (!e.is(Errno.EINVAL)) {
+                        throw e;
+                    }
+                    Mounts.attach(mount, other);
                 }
-                Mounts.attach(mount, other);
-            }
-        });
+            });
+        }
     }
 
     private void inside(Runnable what) {

@@ -39,8 +39,17 @@ public final class Mounts {
      * @throws ErrnoException EINVAL if nothing can be mounted beneath that one, or by this kernel (before Linux 6.5)
      */
     public static void replace(Fd mount, Fd other) {
+        replace(mount, other, "/proc/");
+    }
+
+    /**
+     * {@link #replace(Fd, Fd)}, from where {@code /proc} may be another's.
+     *
+     * @param proc the path of our own, with a slash at its end; empty for the working directory
+     */
+    static void replace(Fd mount, Fd other, String proc) {
         move(mount, other, MOVE_MOUNT_BENEATH);
-        detach(other);
+        umount(Path.of(proc + "self/fd/" + other.number()), MNT_DETACH);
     }
 
     private static void move(Fd mount, Fd to, int flags) {
