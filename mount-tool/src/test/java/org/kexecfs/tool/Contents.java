@@ -82,6 +82,9 @@ record Contents(SortedMap<String, Long> names, Map<Long, Inode> inodes) {
 
     /** A time between two. */
     record Span(Instant from, Instant to) {
+        /** Nobody knows. */
+        static final Span ANY = new Span(Instant.MIN, Instant.MAX);
+
         static Span exactly(Instant time) {
             return new Span(time, time);
         }
@@ -91,13 +94,17 @@ record Contents(SortedMap<String, Long> names, Map<Long, Inode> inodes) {
             return new Span(time.minusMillis(20), Instant.MAX);
         }
 
+        boolean isExact() {
+            return from.equals(to);
+        }
+
         boolean contains(Span other) {
             return !from.isAfter(other.from) && !other.to.isAfter(to);
         }
 
         @Override
         public String toString() {
-            return from.equals(to) ? from.toString() : from + " to " + to;
+            return isExact() ? from.toString() : from + " to " + to;
         }
     }
 

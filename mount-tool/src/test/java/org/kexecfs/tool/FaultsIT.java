@@ -155,7 +155,7 @@ class FaultsIT {
                             "seq 0 $(cat last) >acknowledged"
                                     + " && for i in $(cat acknowledged); do cat web/f$i; done | cmp - acknowledged && echo same"));
         } finally {
-            image.run("kexecfs umount --force web");
+            image.run("kexecfs umount --force web/");
             image.stopDaemon();
             await().atMost(LONG).ignoreExceptions().until(() -> Files.deleteIfExists(group));
         }
@@ -186,7 +186,7 @@ class FaultsIT {
 
         Image.Result third = image.run("kexecfs mount third third");
         assertNotEquals(0, third.exit());
-        assertEquals("bytes\n", image.sh("cat web/a && kexecfs umount web"));
+        assertEquals("bytes\n", image.sh("cat web/a && kexecfs umount web/"));
     }
 
     @Test
@@ -213,20 +213,20 @@ class FaultsIT {
         mount();
         image.sh("echo bytes >web/a && rm -r luo");
 
-        Image.Result prepare = image.run("kexecfs prepare web");
+        Image.Result prepare = image.run("kexecfs prepare web/");
         assertNotEquals(0, prepare.exit());
         assertAll(
                 () -> assertNotEquals("\n", image.sh("cat web/kexecfs.error")),
                 () -> assertEquals("bytes\nmore\n", image.sh("echo more >>web/a && cat web/a")),
                 () -> assertEquals("normal\n", image.sh("cat web/kexecfs.state")));
-        image.sh("kexecfs umount web");
+        image.sh("kexecfs umount web/");
     }
 
     @Test
     void aKexecInTheMiddleOfAPrepareTakesAllOrNothing() throws Exception {
         mount();
         image.sh("for i in $(seq 200); do echo $i >web/$i; done");
-        CompletableFuture<Image.Result> prepare = CompletableFuture.supplyAsync(() -> run("kexecfs prepare web"));
+        CompletableFuture<Image.Result> prepare = CompletableFuture.supplyAsync(() -> run("kexecfs prepare web/"));
         await().pollInterval(Duration.ofMillis(1))
                 .until(() -> prepare.isDone()
                         || image.run("grep -q preserved web/kexecfs.files").exit() == 0);
@@ -247,7 +247,7 @@ class FaultsIT {
         try (Fd own = Fd.memfd("own")) {
             own.truncate(4096);
             Files.writeString(work.resolve("web/kexecfs.preserve"), own.number() + " own");
-            image.sh("echo bytes >web/a && kexecfs prepare web");
+            image.sh("echo bytes >web/a && kexecfs prepare web/");
             // The kernel would not let it.
             own.truncate(8192);
             Image.Result kexec = image.run("kexecfs kexec --emulate luo");
@@ -257,7 +257,7 @@ class FaultsIT {
             assertEquals("prepared\n", image.sh("cat web/kexecfs.state"));
             own.truncate(4096);
         }
-        image.sh("kexecfs cancel web && kexecfs prepare web && kexecfs kexec --emulate luo");
+        image.sh("kexecfs cancel web/ && kexecfs prepare web/ && kexecfs kexec --emulate luo");
         image.sh("kexecfs mount -o emulate=luo web web");
         assertEquals("bytes\n", image.sh("cat web/a"));
     }

@@ -48,9 +48,6 @@ final class Load implements AutoCloseable {
     /** What may be there: one, unless an operation was killed. */
     private List<Seen> possible;
 
-    /** Names whose time of modification the kernel has set in the last operation. */
-    private Set<String> touched = Set.of();
-
     private int number;
 
     /**
@@ -231,8 +228,9 @@ final class Load implements AutoCloseable {
                         state(),
                         contents()
                                 .with(name, Inode.file(0600, now).with(text, now))
-                                .changed("", root -> root.with(now))),
-                Set.of(name, ""));
+                                .changed("", root -> root.with(Span.ANY))),
+                // The directory's own time may be seen a tick or two late: what made the entry was a write(2).
+                Set.of(name));
         own.put(name, file);
     }
 
@@ -339,7 +337,6 @@ final class Load implements AutoCloseable {
     private void attempt(Action action, Seen after, Set<String> names) {
         Seen before = possible.getFirst();
         number++;
-        touched = names;
         try {
             action.run();
         } catch (IOException e) {
@@ -396,8 +393,9 @@ final class Load implements AutoCloseable {
             }
             if (differences.isEmpty()) {
                 Contents found = one.contents();
-                for (String name : touched) {
-                    if (found.has(name)) {
+                for (String name : found.names().keySet()) {
+                    Span known = found.at(name).modified();
+                    if (!known.isExact() && !known.equals(Span.ANY)) {
                         found = found.changed(
                                 name,
                                 inode -> inode.with(seen.contents().at(name).modified()));
