@@ -2,6 +2,11 @@
 # Sessions as units of systemd: set up as kexecfs/doc/systemd.md says it, through restarts and kills of kexecfsd, and through
 # two `systemctl kexec` with nothing else said.
 
+volume=/run/kexecfs/volumes/volume
+
+# volume METHOD JSON: as an engine asks its plugin.
+volume() { http-post /run/docker/plugins/kexecfs.sock "/VolumeDriver.$1" "$2"; }
+
 leave_kernel() {
     systemctl kexec
     sleep 60
@@ -16,7 +21,7 @@ power_off() {
 stage_1() {
     note "$(systemctl --version | head -n 1)"
     set_up
-    check "the units are well-formed" systemd-analyze verify kexecfsd.service kexecfs.target run-web.mount web.service
+    check "the units are well-formed" systemd-analyze verify kexecfsd.service kexecfs.target kexecfs-docker-plugin.service run-web.mount web.service
     require "kexecfsd, the sessions and the service that uses them start" timed "kexecfs.target and web.service" \
         systemctl start kexecfs.target web.service
     check "a mount unit's session is mounted" state_is /run/web normal
@@ -24,6 +29,9 @@ stage_1() {
     check "the service started after them, and has its files" wait_for 10 holds "started with nothing" /run/web/journal
     mkdir -p /run/hand
     check "a session is mounted by hand" kexecfs mount hand /run/hand
+    check "the engine's volume plugin starts" timed "kexecfs-docker-plugin.service" systemctl start kexecfs-docker-plugin.service
+    check "a volume is made" volume Create '{"Name":"volume"}'
+    check "and mounted" volume Mount '{"Name":"volume","ID":"1"}'
     is_confined
     restarts_lose_nothing
     check "the journal has what kexecfsd says, as information" wait_for 10 journal_has 6 "session web mounted"
@@ -36,6 +44,7 @@ stage_1() {
         chmod 0604 /run/$name/data
         chown 12:34 /run/$name/data
     done
+    echo "this is a volume" >$volume/data
     note_all
 }
 
@@ -45,6 +54,8 @@ stage_2() {
     check "the service stopped before its session was handed over" holds "1: stopped" /run/web/journal
     check "and started after it came back" wait_for 10 holds "2: started with counter" /run/web/journal
     check "a memfd came back" pattern check /run/web/memory 256K 0x1234 8
+    check "a volume is mounted again by its plugin" wait_for 60 holds '^this is a volume$' $volume/data
+    check "and is updated" state_is $volume updated
     check "no unit failed" equal "" "$(systemctl --failed --plain --no-legend)"
     check "kexecfsd has nothing to complain of" equal "" "$(journalctl -b -q -u kexecfsd.service -p warning -o cat)"
 
@@ -67,6 +78,9 @@ stage_3() {
     for session in web ram hand; do
         check "session $session is finished" write_control /run/$session finish 1
     done
+    check "a volume has been through two updates" wait_for 60 holds "^cycle 2$" $volume/kexecfs.info
+    check "it is finished" write_control $volume finish 1
+    check "and removed" volume Remove '{"Name":"volume"}'
     check "the service is stopped" systemctl stop web.service
     check "the sessions are unmounted" systemctl stop run-web.mount run-ram.mount
     check "and what was mounted by hand" umount /run/hand
@@ -119,7 +133,7 @@ done
 END
     chmod +x /usr/share/kexecfs-guest/web
     systemctl daemon-reload
-    check "the units are enabled" systemctl enable kexecfsd.service kexecfs.target run-web.mount web.service
+    check "the units are enabled" systemctl enable kexecfsd.service kexecfs.target kexecfs-docker-plugin.service run-web.mount web.service
 }
 
 # --- checks
@@ -128,7 +142,7 @@ main_pid() { systemctl show -P MainPID "$1"; }
 
 is_confined() {
     daemon=$(main_pid kexecfsd.service)
-    check "kexecfsd has told systemd that it is ready" equal "active 3 mounts" \
+    check "kexecfsd has told systemd that it is ready" equal "active 4 mounts" \
         "$(systemctl show -P ActiveState kexecfsd.service) $(systemctl show -P StatusText kexecfsd.service)"
     check "it runs under its system call filter" holds "^Seccomp:.2$" "/proc/$daemon/status"
     check "without new privileges" holds "^NoNewPrivs:.1$" "/proc/$daemon/status"

@@ -46,7 +46,7 @@ final class VolumePlugin implements AutoCloseable {
         try {
             return Engine.ask(
                     socket,
-                    "POST /VolumeDriver.%s HTTP/1.0\r\nContent-Length: %d\r\n\r\n%s"
+                    "POST /VolumeDriver.%s HTTP/1.1\r\nHost: \r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s"
                             .formatted(method, json.length(), json),
                     null);
         } catch (IOException e) {
