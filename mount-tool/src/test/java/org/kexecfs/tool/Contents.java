@@ -82,9 +82,6 @@ record Contents(SortedMap<String, Long> names, Map<Long, Inode> inodes) {
 
     /** A time between two. */
     record Span(Instant from, Instant to) {
-        /** Nobody knows. */
-        static final Span ANY = new Span(Instant.MIN, Instant.MAX);
-
         static Span exactly(Instant time) {
             return new Span(time, time);
         }

@@ -228,9 +228,8 @@ final class Load implements AutoCloseable {
                         state(),
                         contents()
                                 .with(name, Inode.file(0600, now).with(text, now))
-                                .changed("", root -> root.with(Span.ANY))),
-                // The directory's own time may be seen a tick or two late: what made the entry was a write(2).
-                Set.of(name));
+                                .changed("", root -> root.with(now))),
+                Set.of(name, ""));
         own.put(name, file);
     }
 
@@ -394,8 +393,7 @@ final class Load implements AutoCloseable {
             if (differences.isEmpty()) {
                 Contents found = one.contents();
                 for (String name : found.names().keySet()) {
-                    Span known = found.at(name).modified();
-                    if (!known.isExact() && !known.equals(Span.ANY)) {
+                    if (!found.at(name).modified().isExact()) {
                         found = found.changed(
                                 name,
                                 inode -> inode.with(seen.contents().at(name).modified()));
