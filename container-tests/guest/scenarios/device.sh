@@ -1,15 +1,12 @@
 # shellcheck shell=sh
 # Others at /dev/liveupdate: one who keeps it open, a device that is gone, another one in its place. Sessions that are up go on,
-# and who needs the device is told what is wrong. And a kexec that comes in the middle of a prepare, or fails.
-
-# shellcheck disable=SC2154 # stage is init's
-: "$stage"
+# and who needs the device is told what is wrong. And a kexec that fails.
 
 device=/dev/liveupdate
 
 stage_1() {
     keep memory "$(own_memory)"
-    mkdir -p /mnt/up /mnt/half
+    mkdir -p /mnt/up
     require "a session is up" kexecfs mount up /mnt/up
     check "a second kexecfsd is refused, and told of the first" fails "process $(daemon_pid)" kexecfsd
     check "sixteen are mounted at once" timed "16 mounts at once" ask-daemon many par 16 /mnt 16
@@ -64,20 +61,6 @@ stage_1() {
     check "it takes files again" make_file /mnt/up/after
     check "and is prepared" write_control /mnt/up prepare 1
     sums /mnt/up >/state/sums
-
-    require "another session is up" ask-daemon mount half /mnt/half
-    check "which has many files" entry fill /mnt/half 400 4096 7
-}
-
-# The kexec comes in the middle of a prepare: it is stopped there.
-last_moment() {
-    [ "$stage" = 1 ] || return
-    kill-at "$(daemon_pid)" 100 STOP >/run/kill-at 2>/run/kill-at.attached &
-    killer=$!
-    wait_for 20 grep -q attached /run/kill-at.attached
-    echo 1 >/mnt/half/kexecfs.prepare &
-    check "a prepare is stopped on its way" wait $killer
-    note "$(cat /run/kill-at)"
 }
 
 stage_2() {
@@ -87,15 +70,8 @@ stage_2() {
     check "it is updated" state_is /mnt/up updated
     sums /mnt/up >/run/sums
     check "and has its contents" same /state/sums /run/sums
-    check "the one that was being prepared is mounted" ask-daemon mount half /mnt/half
-    check "it is failed, and does not pass for whole" state_is /mnt/half failed
-    show cat /mnt/half/kexecfs.error
-    check "it says which entries are not there" holds 'entry .*file-' /mnt/half/kexecfs.error
-    check "what was handed over has its contents" restored_ones_are_good
-    check "finish is accepted" write_control /mnt/half finish 1
-    check "and drops the others" statuses_are /mnt/half linked
-    check "the other session is finished" write_control /mnt/up finish 1
-    umount /mnt/half /mnt/up
+    check "it is finished" write_control /mnt/up finish 1
+    umount /mnt/up
     check "the kernel has no session" wait_for 20 no_sessions
     check "nothing is preserved" preserved_as_before "$unmounted"
     check "all memory is the kernel's own again" own_memory_is_back "$(kept memory)"
@@ -109,13 +85,4 @@ exits() { # CODE COMMAND...
     shift
     "$@"
     equal "$exits_with" $?
-}
-
-restored_ones_are_good() {
-    awk -F '\t' '$4 == "restored" && $5 ~ /^file-/ { sub("file-", "", $5); print $5 }' /mnt/half/kexecfs.files >/run/restored
-    note "$(wc -l </run/restored) of 400 files were handed over in time"
-    [ -s /run/restored ] || return
-    while read -r which; do
-        pattern check "/mnt/half/file-$which" 4096 $((7 + which)) || return
-    done </run/restored
 }

@@ -13,6 +13,8 @@ import org.junit.jupiter.api.TestFactory;
 /** kexecfs, as it is packaged, through real kexecs of a real kernel. */
 @Tag("guest")
 class LiveUpdateGuestTest {
+    /** What takes many minutes is not run unless it is asked for: {@code -Dtests.excluded=}. */
+    private static final String LONG = "long";
     /** Debian's, which the engine's package needs. */
     private static final Path OCI_RUNTIME = Path.of("/usr/sbin/runc");
 
@@ -108,5 +110,41 @@ class LiveUpdateGuestTest {
     @TestFactory
     Stream<DynamicTest> tenThousandFilesSurviveAKexec() {
         return GuestReport.of(guest.withMemoryMib(2048).run("many"));
+    }
+
+    @TestFactory
+    Stream<DynamicTest> whoeverElseHasTheDeviceIsWaitedForAndNamed() {
+        return GuestReport.of(guest.run("device"));
+    }
+
+    @TestFactory
+    @Tag(LONG)
+    Stream<DynamicTest> aKexecInTheMiddleOfAPrepareIsToldOf() {
+        return GuestReport.of(guest.run("interrupted"));
+    }
+
+    /** With a start of kexecfsd for each step. */
+    @TestFactory
+    @Tag(LONG)
+    Stream<DynamicTest> aKillOfTheDaemonAtEachStepOfARestoreLosesNothing() {
+        return GuestReport.of(guest.within(Duration.ofMinutes(15)).run("keeper"));
+    }
+
+    /** With a start of kexecfsd for each kill. */
+    @TestFactory
+    @Tag(LONG)
+    Stream<DynamicTest> killsOfTheDaemonAndItsKeeperUnderLoadLoseNothing() {
+        return GuestReport.of(guest.within(Duration.ofMinutes(15)).run("kills"));
+    }
+
+    /** {@code -Dkexecfs.sessions=2000} for as many. */
+    @TestFactory
+    @Tag(LONG)
+    Stream<DynamicTest> manySessionsOfOneDaemonSurviveAKexec() {
+        String sessions = System.getProperty("kexecfs.sessions", "200");
+        return GuestReport.of(guest.withMemoryMib(4096)
+                .within(Duration.ofHours(1))
+                .withOption("kexecfs.sessions=" + sessions)
+                .run("thousands"));
     }
 }
