@@ -118,7 +118,6 @@ class LiveUpdateGuestTest {
     }
 
     @TestFactory
-    @Tag(LONG)
     Stream<DynamicTest> aKexecInTheMiddleOfAPrepareIsToldOf() {
         return GuestReport.of(guest.run("interrupted"));
     }
