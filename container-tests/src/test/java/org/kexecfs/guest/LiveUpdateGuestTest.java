@@ -138,9 +138,8 @@ class LiveUpdateGuestTest {
 
     /** {@code -Dkexecfs.sessions=2000} for as many. */
     @TestFactory
-    @Tag(LONG)
     Stream<DynamicTest> manySessionsOfOneDaemonSurviveAKexec() {
-        String sessions = System.getProperty("kexecfs.sessions", "200");
+        String sessions = System.getProperty("kexecfs.sessions", "100");
         return GuestReport.of(guest.withMemoryMib(4096)
                 .within(Duration.ofHours(1))
                 .withOption("kexecfs.sessions=" + sessions)
