@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Others at /dev/liveupdate: one who keeps it open, a device that is gone, another one in its place. Sessions that are up go on,
-# and who needs the device is told what is wrong. And a kexec that fails.
+# and who needs the device is told what is wrong. A clock that jumps, under all of it. And a kexec that fails.
 
 device=/dev/liveupdate
 
@@ -53,6 +53,25 @@ stage_1() {
     check "another device in its place is told" fails 'ENOTTY' ask-daemon mount none /mnt/none
     umount $device
 
+    # The clock jumps.
+    now=$(date +%s)
+    ahead=$((now + 10 * 365 * 86400))
+    date -s "@$ahead" >/dev/null
+    check "with a clock ten years ahead a session that is up takes a file" make_file /mnt/up/ahead
+    check "of the clock's time" test "$(modified /mnt/up/ahead)" -ge $ahead
+    check "another session is mounted" ask-daemon mount clock /mnt/none
+    check "and prepared" write_control /mnt/none prepare 1
+    date -s @1000000 >/dev/null
+    check "with a clock of 1970 it is cancelled" write_control /mnt/none cancel 1
+    check "and takes a file" make_file /mnt/none/behind
+    check "of the clock's time, too" test "$(modified /mnt/none/behind)" -lt 1100000
+    check "kexecfsd, killed, is started again by its keeper" killed_is_back
+    check "with the session's file" holds behind /mnt/none/behind
+    check "which was made when it was" test "$(modified /mnt/none/behind)" -lt 1100000
+    umount /mnt/none
+    date -s "@$now" >/dev/null
+    modified /mnt/up/ahead >/state/ahead
+
     # A kexec that fails.
     check "it is prepared once more" write_control /mnt/up prepare 1
     check "a kexec to no kernel comes back" fails EINVAL reboot-kexec
@@ -70,6 +89,7 @@ stage_2() {
     check "it is updated" state_is /mnt/up updated
     sums /mnt/up >/run/sums
     check "and has its contents" same /state/sums /run/sums
+    check "and the time that a clock gave that was ahead" equal "$(cat /state/ahead)" "$(modified /mnt/up/ahead)"
     check "it is finished" write_control /mnt/up finish 1
     umount /mnt/up
     check "the kernel has no session" wait_for 20 no_sessions
@@ -79,6 +99,10 @@ stage_2() {
 }
 
 make_file() { echo "${1##*/}" >"$1"; }
+
+modified() { stat -c %Y "$1"; }
+
+killed_is_back() { kill_daemon && timed restart ask-daemon heal; }
 
 exits() { # CODE COMMAND...
     exits_with=$1

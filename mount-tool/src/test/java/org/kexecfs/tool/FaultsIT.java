@@ -95,7 +95,7 @@ class FaultsIT {
         mount();
         // All by one shell: a process that we started meanwhile would close what we have open in the mount, and wait
         // for that.
-        image.sh("echo bytes >web/a && mkdir third && kill -STOP $(cat run/kexecfsd.pid);"
+        image.sh("echo bytes >web/a && mkdir third && " + stopped("run/kexecfsd.pid") + ";"
                 + " { echo more >>web/a && cat web/a >caller; } & { kexecfs mount -o emulate=luo third third && echo ok >client; } &"
                 + " sleep " + STOPPED + "; [ -s caller ] || [ -s client ] || echo waited >waited;"
                 + " kill -CONT $(cat run/kexecfsd.pid); wait");
@@ -106,7 +106,7 @@ class FaultsIT {
     @Test
     void whileTheKeeperIsStoppedSessionsAreServed_andWhatWasDoneThenIsKept() throws Exception {
         image.startLonelyDaemon();
-        image.sh("kexecfs mount -o emulate=luo web web && kill -STOP $(cat run/keeper.lock)");
+        image.sh("kexecfs mount -o emulate=luo web web && " + stopped("run/keeper.lock"));
         CompletableFuture<String> caller =
                 CompletableFuture.supplyAsync(() -> shell("for i in 1 2 3 4 5; do echo $i >web/$i; done; echo done"));
         TimeUnit.SECONDS.sleep(STOPPED);
@@ -121,7 +121,7 @@ class FaultsIT {
     @Test
     void killedWhileItsKeeperWasStopped_nothingIsLost() throws Exception {
         image.startLonelyDaemon();
-        image.sh("kexecfs mount -o emulate=luo web web && kill -STOP $(cat run/keeper.lock)"
+        image.sh("kexecfs mount -o emulate=luo web web && " + stopped("run/keeper.lock")
                 + " && echo bytes >web/a && kill -KILL $(cat run/kexecfsd.pid)");
         CompletableFuture<Image.Result> heal = CompletableFuture.supplyAsync(() -> run("kexecfs heal"));
         TimeUnit.MILLISECONDS.sleep(500);
@@ -268,6 +268,12 @@ class FaultsIT {
         } catch (IOException | InterruptedException e) {
             throw new IllegalStateException(e);
         }
+    }
+
+    /** Stops a process, and waits until each of its threads is: kill(2) does not, and on a busy machine they go on for a while. */
+    private static String stopped(String pidFile) {
+        return "{ stopped=$(cat " + pidFile + ") && kill -STOP $stopped"
+                + " && while grep -h ^State: /proc/$stopped/task/*/status | grep -qv 'T (stopped)'; do sleep 0.01; done; }";
     }
 
     private String shell(String command) {
