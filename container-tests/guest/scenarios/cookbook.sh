@@ -153,7 +153,7 @@ sessions_are() { [ "$(luo_sessions)" = "$1" ]; }
 # stays COMMAND...: in the background, and has said "held".
 stays() {
     "$@" <$input >/run/stays.out 2>/run/stays.err &
-    wait_for 60 grep -q held /run/stays.out && return
+    wait_for 120 grep -q held /run/stays.out && return
     cat /run/stays.err
     return 1
 }

@@ -95,7 +95,7 @@ a_held_device_is_waited_for() {
     holder=$(hold-device)
     mkdir -p $dir
     check "a mount fails while another process has the device" timed "mount with the device held" \
-        fails 'others have had the LUO device open for 5000 ms.*EBUSY' mount_and_tell_exit_code
+        fails 'has been open elsewhere for 5000 ms.*(hold-device).*EBUSY' mount_and_tell_exit_code
     check "its exit code says busy" holds '^exit code 4$' /run/fails.out
     show cat /run/fails.out
     check "and it leaves no mount" not_mounted
