@@ -109,7 +109,8 @@ class LiveUpdateGuestTest {
 
     @TestFactory
     Stream<DynamicTest> tenThousandFilesSurviveAKexec() {
-        return GuestReport.of(guest.withMemoryMib(2048).within(Duration.ofMinutes(8)).run("many"));
+        return GuestReport.of(
+                guest.withMemoryMib(2048).within(Duration.ofMinutes(8)).run("many"));
     }
 
     @TestFactory
