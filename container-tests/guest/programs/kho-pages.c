@@ -19,7 +19,7 @@
  * Nodes of the tree itself stay allocated after the last page is taken back; they are not counted,
  * and are not handed over.
  */
-#include "guest.h"
+#include "kernel-memory.h"
 
 #define ABI "kho-v4"
 #define PAGE 4096
@@ -28,51 +28,8 @@
 #define BITMAP_BITS 15   /* a bitmap is a page of bits */
 #define NODE_LIMIT 65536 /* a tree of garbage must not run for ever */
 
-static int memory;
 static uint64_t pages;
 static unsigned nodes;
-
-static void read_memory(uint64_t address, void *to, size_t length) {
-    ssize_t got = pread(memory, to, length, (off_t)address);
-    if (got < 0) die("/dev/mem at %#" PRIx64, address);
-    errno = 0;
-    if ((size_t)got != length) die("/dev/mem at %#" PRIx64 ": %zd bytes", address, got);
-}
-
-static uint64_t symbol(const char *wanted) {
-    FILE *file = fopen("/proc/kallsyms", "re");
-    if (!file) die("/proc/kallsyms");
-    char line[512], name[256];
-    uint64_t address;
-    while (fgets(line, sizeof line, file)) {
-        if (sscanf(line, "%" SCNx64 " %*c %255s", &address, name) == 2 && !strcmp(name, wanted)) {
-            fclose(file);
-            return address;
-        }
-    }
-    errno = 0;
-    die("/proc/kallsyms has no %s: the kernel needs CONFIG_KALLSYMS_ALL", wanted);
-}
-
-static uint64_t kernel_code(void) {
-    FILE *file = fopen("/proc/iomem", "re");
-    if (!file) die("/proc/iomem");
-    char line[256];
-    while (fgets(line, sizeof line, file)) {
-        if (strstr(line, "Kernel code")) {
-            fclose(file);
-            return strtoull(line, NULL, 16);
-        }
-    }
-    errno = 0;
-    die("/proc/iomem has no 'Kernel code'");
-}
-
-/* The kernel's map of all memory begins at one of two addresses, by the depth of the page tables. */
-static uint64_t physical(uint64_t virtual) {
-    const uint64_t four_levels = UINT64_C(0xFFFF888000000000), five_levels = UINT64_C(0xFF11000000000000);
-    return virtual >= four_levels ? virtual - four_levels : virtual - five_levels;
-}
 
 static uint32_t big_endian(const unsigned char *at) {
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
@@ -129,9 +86,8 @@ static void count(uint64_t address, int level, uint64_t key) {
 
 /* Where the kernel's variable says that its outgoing device tree is. */
 static void read_outgoing(unsigned char *tree) {
-    uint64_t pointer;
-    read_memory(kernel_code() + symbol("kho_out") - symbol("_text"), &pointer, sizeof pointer);
-    read_memory(physical(pointer), tree, PAGE);
+    uint64_t pointer = pointer_at("kho_out");
+    read_memory(pointer - map_of(pointer), tree, PAGE);
 }
 
 int main(void) {

@@ -123,6 +123,11 @@ class LiveUpdateGuestTest {
         return GuestReport.of(guest.run("interrupted"));
     }
 
+    @TestFactory
+    Stream<DynamicTest> aKexecThatFailsAtTheFreezeLeavesEverythingAsItWas() {
+        return GuestReport.of(guest.run("freeze"));
+    }
+
     /** With a start of kexecfsd for each step. */
     @TestFactory
     @Tag(LONG)
