@@ -4,7 +4,6 @@ import java.io.BufferedReader;
 import java.io.File;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -23,13 +22,20 @@ record KeeperCommand(List<String> command) {
             "-Xrs",
             "-XX:+UseSerialGC",
             "-XX:TieredStopAtLevel=1",
+            "-XX:CompileThresholdScaling=5",
             "-XX:-UsePerfData",
+            "-XX:+UnlockDiagnosticVMOptions",
+            "-XX:ArchiveRelocationMode=0",
             "-Xms4m",
             "-Xmx64m",
             "-Xss256k",
             "-Xlog:disable",
             "--enable-native-access=ALL-UNNAMED",
-            "--sun-misc-unsafe-memory-access=allow");
+            "--sun-misc-unsafe-memory-access=allow",
+            "-Djdk.reflect.useNativeAccessorOnly=true");
+
+    /** The system property with the JVM's option for the keeper's start-up cache. */
+    private static final String CACHE = "kexecfs.keeper.aot";
 
     /** With the Java run time and the classes that we run on ourselves. */
     static KeeperCommand ofThisJvm(Path directory) {
@@ -38,10 +44,7 @@ record KeeperCommand(List<String> command) {
         command.addAll(OPTIONS);
         Optional.ofNullable(System.getProperty("jffi.boot.library.path"))
                 .ifPresent(path -> command.add("-Djffi.boot.library.path=" + path));
-        Optional.ofNullable(System.getProperty("kexecfs.home"))
-                .map(home -> Path.of(home, "lib", "kexecfs.aot"))
-                .filter(Files::exists)
-                .ifPresent(cache -> command.add("-XX:AOTCache=" + cache));
+        Optional.ofNullable(System.getProperty(CACHE)).ifPresent(command::add);
         command.addAll(
                 List.of("-cp", System.getProperty("java.class.path"), "org.kexecfs.keep.Keeper", directory.toString()));
         return new KeeperCommand(List.copyOf(command));

@@ -1,6 +1,7 @@
 package org.kexecfs.tool;
 
 import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
@@ -44,6 +45,9 @@ final class DaemonCommand implements Runnable {
 
     @Override
     public void run() {
+        Optional.ofNullable(System.getProperty("kexecfs.training"))
+                .map(Path::of)
+                .ifPresent(Training::load);
         if (unattended) {
             System.setProperty(Provider.FILE, Address.ours().log().toString());
             KexecFsMount.load();

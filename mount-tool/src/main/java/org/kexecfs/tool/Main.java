@@ -2,10 +2,8 @@ package org.kexecfs.tool;
 
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.Optional;
 import java.util.function.Supplier;
 import org.kexecfs.posix.ErrnoException;
 import picocli.CommandLine;
@@ -86,9 +84,6 @@ public final class Main implements Runnable {
 
     /** Runs a command and exits with its code. */
     public static void main(String[] arguments) {
-        Optional.ofNullable(System.getProperty("kexecfs.training"))
-                .map(Path::of)
-                .ifPresent(Training::load);
         System.exit(run(
                 new PrintWriter(System.out, true, StandardCharsets.UTF_8),
                 new PrintWriter(System.err, true, StandardCharsets.UTF_8),

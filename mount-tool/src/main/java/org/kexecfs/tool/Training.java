@@ -5,7 +5,10 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** The run of the image whose classes its start-up cache keeps (src/image/train): it loads those of others, too. */
+/**
+ * The run of kexecfsd whose classes the start-up cache keeps that it has in common with most commands (src/image/train): it
+ * loads those of others, too.
+ */
 final class Training {
     private Training() {}
 
