@@ -6,8 +6,10 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Stream;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.posix.ErrnoException;
@@ -141,7 +143,9 @@ final class EmulatedKernel implements AutoCloseable {
         for (Path entry : list(machine)) {
             String name = entry.getFileName().toString();
             boolean litter = name.equals(TRASH) || name.equals(NEXT_CURRENT) || name.startsWith(KERNEL);
-            if (litter && !entry.equals(current)) {
+            if (name.equals(TRASH) && Files.exists(current)) {
+                deleteTrash(entry, current);
+            } else if (litter && !entry.equals(current)) {
                 delete(entry);
             }
         }
@@ -208,12 +212,43 @@ final class EmulatedKernel implements AutoCloseable {
         }
         Path trash = machine.resolve(TRASH);
         Names.rename(tree, trash);
-        for (Path link : list(path.resolve("held"))) {
+        deleteTrash(trash, path);
+    }
+
+    /** First what leads to what is in it. */
+    private static void deleteTrash(Path trash, Path kernel) {
+        for (Path link : linksTo(trash, kernel)) {
             if (!Files.exists(link)) {
-                delete(link);
+                attempt(() -> Files.deleteIfExists(link));
             }
         }
         delete(trash);
+    }
+
+    /**
+     * Links that may have led to what is trash now: an outgoing file tells which, of thousands; an incoming one does not, so then it
+     * is all of them.
+     */
+    private static List<Path> linksTo(Path trash, Path kernel) {
+        List<Path> links = new ArrayList<>();
+        for (Path record : records(trash)) {
+            Optional<FileId> file = OutgoingFile.idIn(record);
+            if (file.isEmpty()) {
+                return list(kernel.resolve("held"));
+            }
+            links.add(held(kernel, file.get()));
+        }
+        return links;
+    }
+
+    private static List<Path> records(Path trash) {
+        return attempt(() -> {
+            try (Stream<Path> all = Files.walk(trash)) {
+                return all.filter(file -> Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS))
+                        .filter(SessionDirectory::mayBeRecord)
+                        .toList();
+            }
+        });
     }
 
     /** Whether LUO has the file, in any session that lives. */
@@ -235,7 +270,11 @@ final class EmulatedKernel implements AutoCloseable {
     }
 
     private Path held(FileId file) {
-        return path.resolve("held")
+        return held(path, file);
+    }
+
+    private static Path held(Path kernel, FileId file) {
+        return kernel.resolve("held")
                 .resolve((file.device() >>> 32) + ":" + (file.device() & 0xffffffffL) + ":" + file.inode());
     }
 

@@ -1,6 +1,8 @@
 package org.kexecfs.luo;
 
 import java.nio.file.Path;
+import java.util.Optional;
+import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.FileId;
 
 /**
@@ -15,6 +17,16 @@ record OutgoingFile(int fd, FileId id, long size) {
         Facts facts = Facts.read(file);
         return new OutgoingFile(
                 (int) facts.get("fd"), new FileId(facts.get("device"), facts.get("inode")), facts.get("size"));
+    }
+
+    /** Which file that is, if {@code file} is such a record; it may be anything else of a session, of any size. */
+    static Optional<FileId> idIn(Path file) {
+        try {
+            Facts facts = Facts.read(file);
+            return Optional.of(new FileId(facts.get("device"), facts.get("inode")));
+        } catch (ErrnoException e) {
+            return Optional.empty();
+        }
     }
 
     void write(Path file) {

@@ -99,6 +99,12 @@ record SessionDirectory(Path path) {
         return path.resolve("contents").resolve(Long.toUnsignedString(token));
     }
 
+    /** Whether a file of a session, or of what is left of one, may be a file's record: neither contents, nor who has it open. */
+    static boolean mayBeRecord(Path file) {
+        return !file.getParent().endsWith("contents")
+                && !file.getFileName().toString().startsWith("session");
+    }
+
     boolean has(long token) {
         return Files.exists(file(token));
     }

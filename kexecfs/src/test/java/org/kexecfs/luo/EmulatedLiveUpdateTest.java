@@ -310,6 +310,9 @@ class EmulatedLiveUpdateTest {
         }
         Files.createSymbolicLink(directory.resolve("current.new"), Path.of("kernel.9"));
         Files.createDirectories(directory.resolve("kernel.1/outgoing/name/files"));
+        // Killed between the end of a session and that of what led to its file.
+        Files.writeString(directory.resolve("trash/outgoing/name/files/1"), "fd 5\ndevice 7\ninode 9\nsize 1\n");
+        Files.createSymbolicLink(directory.resolve("kernel.1/held/0:7:9"), Path.of("../outgoing/name/files/1"));
 
         luo.createSession("name").close();
 
