@@ -16,13 +16,17 @@ import org.slf4j.LoggerFactory;
  * Says when a filesystem is mounted nowhere any more: one watch of the mount table for all mounts of this process.
  *
  * <p>The kernel tells when our own mount namespace changes, and not what. So the table is read then, but not more often than
- * every {@link #STEP}, however many mounts come and go. Other namespaces tell nothing: while a filesystem is in one of those
+ * every {@link #STEP}, however many mounts come and go, and not for more than a small part of the time ({@link #SHARE}): the
+ * table of thousands of mounts takes long to read, and keeps all who mount and unmount waiting meanwhile. Other namespaces tell nothing: while a filesystem is in one of those
  * only, they are looked through once a second.
  */
 final class MountWatch {
     private static final Logger log = LoggerFactory.getLogger(MountWatch.class);
 
     private static final Duration STEP = Duration.ofMillis(20);
+    /** A look that took long is followed by a pause of so many times that. */
+    private static final int SHARE = 10;
+
     private static final Duration SECOND = Duration.ofSeconds(1);
 
     private static final MountWatch OF_THIS_PROCESS = new MountWatch();
@@ -31,6 +35,10 @@ final class MountWatch {
     private final Map<Long, Runnable> waiting = new ConcurrentHashMap<>();
     private final AtomicBoolean due = new AtomicBoolean();
     private final AtomicBoolean dueAgain = new AtomicBoolean();
+
+    /** When the next look may be, by System.nanoTime. */
+    private volatile long next = System.nanoTime();
+
     private final Workers.Watch table = workers.watch(MountViews.openOwn(), Epoll.PRI, this::lookSoon);
 
     private MountWatch() {
@@ -58,7 +66,16 @@ final class MountWatch {
 
     private void lookSoon() {
         if (due.compareAndSet(false, true)) {
-            workers.later(STEP, this::look);
+            workers.later(STEP, this::lookInTime);
+        }
+    }
+
+    private void lookInTime() {
+        Duration left = Duration.ofNanos(next - System.nanoTime());
+        if (left.isPositive()) {
+            workers.later(left, this::lookInTime);
+        } else {
+            look();
         }
     }
 
@@ -66,6 +83,7 @@ final class MountWatch {
         due.set(false);
         // First, so that no change is missed.
         table.arm();
+        long began = System.nanoTime();
         try {
             if (isAnyElsewhere()) {
                 lookAgain();
@@ -73,6 +91,9 @@ final class MountWatch {
         } catch (ErrnoException e) {
             log.warn("whether mounts have ended cannot be seen now: {}", e.getMessage());
             lookAgain();
+        } finally {
+            long ended = System.nanoTime();
+            next = ended + SHARE * (ended - began);
         }
     }
 
