@@ -84,16 +84,27 @@ public interface LibFuse {
      * Call it only after a callback was made: jnr-fuse's helper finds its class loader by that.
      */
     static New fuseNew() {
-        Linker linker = LibraryLoader.create(Linker.class).failImmediately().load("c");
-        Pointer library = linker.dlopen(FILE, 1);
-        ClosureHelper helper = ClosureHelper.getInstance();
-        return helper.getNativeConveter(New.class)
-                .fromNative(linker.dlvsym(library, "fuse_new", "FUSE_2.6"), helper.getFromNativeContext());
+        return Versioned.NEW;
     }
 
     /** The runtime that this library's memory belongs to. */
     static Runtime runtime() {
         return Runtime.getRuntime(load());
+    }
+
+    /** Found once: to bind a function takes classes of its own, and longer than all else that a mount does. */
+    final class Versioned {
+        private static final New NEW = find();
+
+        private Versioned() {}
+
+        private static New find() {
+            Linker linker = LibraryLoader.create(Linker.class).failImmediately().load("c");
+            Pointer library = linker.dlopen(FILE, 1);
+            ClosureHelper helper = ClosureHelper.getInstance();
+            return helper.getNativeConveter(New.class)
+                    .fromNative(linker.dlvsym(library, "fuse_new", "FUSE_2.6"), helper.getFromNativeContext());
+        }
     }
 
     /** Holds the library, or why there is none. */

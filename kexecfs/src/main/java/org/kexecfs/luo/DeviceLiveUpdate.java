@@ -28,6 +28,9 @@ public final class DeviceLiveUpdate implements LiveUpdate {
 
     private static final Duration PATIENCE = Duration.ofSeconds(5);
 
+    /** The one that runs, once it was looked at: it does not change while we run, and each step of a session asks for it. */
+    private static volatile String kernel;
+
     private final String path;
     private final Duration patience;
 
@@ -123,6 +126,13 @@ public final class DeviceLiveUpdate implements LiveUpdate {
 
     @Override
     public String kernel() {
+        if (kernel == null) {
+            kernel = readKernel();
+        }
+        return kernel;
+    }
+
+    private static String readKernel() {
         try {
             return Files.readString(BOOT_ID).strip();
         } catch (IOException e) {

@@ -50,6 +50,9 @@ public record MountOptions(
     private static final int CONTROL_MODE = 0200;
     private static final int PAGE = 4096;
 
+    /** Bytes; 0 before it was looked at. */
+    private static volatile long machineMemory;
+
     /** mount(8)'s own words for its other readers, such as fstab's; a filesystem has nothing to do for them. */
     private static final Set<String> NOTHING_TO_DO = Set.of(
             "defaults",
@@ -230,8 +233,15 @@ public record MountOptions(
         }
     }
 
-    /** Bytes of memory that the machine has. */
+    /** Bytes of memory that the machine has; looked at once, for options are read several times for each of thousands of mounts. */
     private static long memory() {
+        if (machineMemory == 0) {
+            machineMemory = readMemory();
+        }
+        return machineMemory;
+    }
+
+    private static long readMemory() {
         try {
             return Files.readAllLines(Path.of("/proc/meminfo")).stream()
                     .filter(line -> line.startsWith("MemTotal:"))

@@ -34,6 +34,9 @@ public final class RuntimeDirectory {
      * @throws ErrnoException EACCES if it cannot be made
      */
     public static Path make(Path directory) {
+        if (Files.isDirectory(directory)) {
+            return directory;
+        }
         try {
             return Files.createDirectories(
                     directory, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
