@@ -484,14 +484,23 @@ final class KexecFs implements AutoCloseable {
     }
 
     private void command(Handle.OfControl control, byte[] text) {
-        try {
-            if (control.file() == ControlFile.PRESERVE) {
+        if (control.file() == ControlFile.PRESERVE) {
+            try {
                 Caller caller = caller();
                 control.requireNoMoreThanOpener(caller.process());
                 PreserveCommand.parse(text).run(session, caller);
-            } else {
-                control.file().write(session, new String(text, java.nio.charset.StandardCharsets.UTF_8));
+            } finally {
+                validity.changed();
             }
+        } else {
+            command(control.file(), new String(text, java.nio.charset.StandardCharsets.UTF_8));
+        }
+    }
+
+    /** {@link ControlFile#write}, by whatever way it was asked for. */
+    void command(ControlFile file, String word) {
+        try {
+            file.write(session, word);
         } finally {
             validity.changed();
         }

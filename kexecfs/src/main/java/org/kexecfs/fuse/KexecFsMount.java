@@ -9,6 +9,7 @@ import org.kexecfs.mount.MountOptions;
 import org.kexecfs.mount.MountPoint;
 import org.kexecfs.mount.MountRecord;
 import org.kexecfs.posix.ErrnoException;
+import org.kexecfs.session.State;
 
 /**
  * A session, mounted on a directory and served.
@@ -88,6 +89,22 @@ public final class KexecFsMount implements AutoCloseable {
     /** Completes when the mount has ended, and the session with it: LUO has dropped what it held. */
     public CompletableFuture<Void> ended() {
         return served.ended();
+    }
+
+    /** Where its session is in its life, as {@code kexecfs.state} says it. */
+    public State state() {
+        return served.state();
+    }
+
+    /**
+     * Does what a write to a control file does, without the way through the kernel.
+     *
+     * @param file its name: {@code kexecfs.prepare}, {@code kexecfs.cancel}, {@code kexecfs.finish}
+     * @param word what would be written
+     * @throws ErrnoException ENOENT if there is no such file; EINVAL for a word that it does not take; and as the write
+     */
+    public void command(String file, String word) {
+        served.command(file, word);
     }
 
     /** Waits until the mount has ended; the session has ended then, too. */

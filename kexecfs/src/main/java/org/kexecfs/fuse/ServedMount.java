@@ -8,11 +8,13 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import jnr.constants.platform.linux.Errno;
 import org.kexecfs.keep.Keep;
 import org.kexecfs.keep.Shelf;
 import org.kexecfs.luo.DeviceLiveUpdate;
 import org.kexecfs.luo.EmulatedLiveUpdate;
 import org.kexecfs.luo.LiveUpdate;
+import org.kexecfs.manifest.Name;
 import org.kexecfs.mount.Anchor;
 import org.kexecfs.mount.FuseMount;
 import org.kexecfs.mount.MountOptions;
@@ -30,6 +32,7 @@ import org.kexecfs.posix.Time;
 import org.kexecfs.session.Host;
 import org.kexecfs.session.Session;
 import org.kexecfs.session.Settings;
+import org.kexecfs.session.State;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -67,12 +70,15 @@ final class ServedMount implements AutoCloseable {
             "no_splice_write",
             "no_splice_move");
 
+    private static volatile boolean openFilesRaised;
+
     private final Resources resources;
 
     /** Of these, what is on the shelf: to close it is to take it from there. */
     private final Resources ending;
 
     private final Session session;
+    private final KexecFs filesystem;
     private final Keep keep;
     private final Place place;
     private final FuseMount mount;
@@ -82,6 +88,7 @@ final class ServedMount implements AutoCloseable {
             Resources resources,
             Resources ending,
             Session session,
+            KexecFs filesystem,
             Keep keep,
             Place place,
             FuseMount mount,
@@ -89,6 +96,7 @@ final class ServedMount implements AutoCloseable {
         this.resources = resources;
         this.ending = ending;
         this.session = session;
+        this.filesystem = filesystem;
         this.keep = keep;
         this.place = place;
         this.mount = mount;
@@ -107,8 +115,7 @@ final class ServedMount implements AutoCloseable {
      * @param shelf where it is kept. If there is a session already, that one is gone on with; and if that fails it stays there
      */
     static ServedMount start(String name, Place place, MountOptions options, MountRecord asked, Shelf shelf) {
-        // An entry is an open file, and a restore must not fail for the lack of one.
-        ResourceLimits.raiseOpenFiles();
+        raiseOpenFiles();
         LibFuse fuse = LibFuse.load();
         LiveUpdate luo = luo(options);
         boolean left = Parked.hasSession(shelf);
@@ -125,12 +132,20 @@ final class ServedMount implements AutoCloseable {
             try {
                 Host host = new Host(parked.memory()::createFile, files, shelf);
                 Session session = ending.add(Session.open(luo, name, settings(options), host));
-                FuseChannel channel = serve(fuse, session, mount, own, options, shelf, resources);
+                Serving serving = serve(fuse, session, mount, own, options, shelf, resources);
                 log.info("session {} mounted {}, {}, on {}", name, place.told(), session.state(), luo);
                 if (luo.emulated()) {
                     log.warn("session {}: {} is no LUO; what it keeps survives an emulated kexec only", name, luo);
                 }
-                return new ServedMount(resources, ending, session, shelf.keep(), place, mount, channel);
+                return new ServedMount(
+                        resources,
+                        ending,
+                        session,
+                        serving.filesystem(),
+                        shelf.keep(),
+                        place,
+                        mount,
+                        serving.channel());
             } catch (RuntimeException e) {
                 place.detach(mount);
                 throw e;
@@ -144,6 +159,14 @@ final class ServedMount implements AutoCloseable {
             }
             resources.close();
             throw e;
+        }
+    }
+
+    /** An entry is an open file, and a restore must not fail for the lack of one. Once for all mounts. */
+    private static void raiseOpenFiles() {
+        if (!openFilesRaised) {
+            ResourceLimits.raiseOpenFiles();
+            openFilesRaised = true;
         }
     }
 
@@ -165,7 +188,9 @@ final class ServedMount implements AutoCloseable {
                 options.inodes());
     }
 
-    private static FuseChannel serve(
+    private record Serving(KexecFs filesystem, FuseChannel channel) {}
+
+    private static Serving serve(
             LibFuse fuse,
             Session session,
             FuseMount mount,
@@ -199,7 +224,7 @@ final class ServedMount implements AutoCloseable {
             Anchor anchor = resources.add(Anchor.park(shelf, root.dup()));
             resources.add(ControlSocket.start(session, validity, views, socket, root, anchor::unmounted));
         });
-        return channel;
+        return new Serving(filesystem, channel);
     }
 
     /** It was unmounted, and nobody has it any more. On the way down to a kexec that is no reason to lose it. */
@@ -219,6 +244,18 @@ final class ServedMount implements AutoCloseable {
         } catch (ErrnoException e) {
             log.error("session {} does not come through the kexec: {}", session.name(), e.getMessage());
         }
+    }
+
+    /** See {@link KexecFsMount#state}. */
+    State state() {
+        return session.state();
+    }
+
+    /** See {@link KexecFsMount#command}. */
+    void command(String file, String word) {
+        ControlFile control = ControlFile.named(Name.of(file))
+                .orElseThrow(() -> new ErrnoException(Errno.ENOENT, "there is no control file " + file));
+        filesystem.command(control, word);
     }
 
     /** The mount's root directory. */

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Collectors;
@@ -47,6 +48,17 @@ public final class MountViews {
      */
     public static Set<Long> devicesHere() {
         return devices("self").collect(Collectors.toSet());
+    }
+
+    /**
+     * Numbers of all filesystems that are mounted where we can see them, each with whether one of its mounts is not read-only.
+     *
+     * @throws ErrnoException as {@link #devicesHere}
+     */
+    public static Map<Long, Boolean> writableHere() {
+        return lines("self")
+                .collect(Collectors.toMap(
+                        MountViews::device, line -> isWritable(line.split(" ", 7)), Boolean::logicalOr));
     }
 
     /**

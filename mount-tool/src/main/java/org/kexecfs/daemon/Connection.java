@@ -17,7 +17,7 @@ import org.kexecfs.posix.Sockets;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** A client of the daemon, from its request to its answer. Used by one thread. */
+/** A client of the daemon, from its request to its answer. Used by one thread; answers may come from several. */
 final class Connection implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(Connection.class);
 
@@ -59,6 +59,7 @@ final class Connection implements AutoCloseable {
                 case Request.Mount mount -> mounts.mount(mount);
                 case Request.Drop drop -> mounts.drop(drop.emulation());
                 case Request.Heal heal -> log.debug("what could be healed was, before anyone was served");
+                case Request.WriteAll write -> mounts.writeAll(write, this::send);
                 case Request.AwaitEnd await -> awaitEnd(mounts, await.device());
             }
             send(new Answer.Done());
@@ -136,7 +137,7 @@ final class Connection implements AutoCloseable {
         }
     }
 
-    private void send(Answer answer) {
+    private synchronized void send(Answer answer) {
         byte[] line = Fd.utf8(answer.line());
         new Messages(line.length).send(socket, line, Optional.empty());
     }

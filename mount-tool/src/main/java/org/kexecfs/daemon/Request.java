@@ -4,6 +4,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Set;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.posix.ErrnoException;
 
@@ -39,7 +40,7 @@ public sealed interface Request {
     record AwaitEnd(long device) implements Request {
         @Override
         public byte[] encoded() {
-            return encode("await", (device >>> 32) + ":" + (device & 0xffffffffL));
+            return encode("await", Device.text(device));
         }
     }
 
@@ -60,6 +61,21 @@ public sealed interface Request {
         @Override
         public byte[] encoded() {
             return encode("heal");
+        }
+    }
+
+    /**
+     * Writes a word to a control file of each session that the daemon serves and that is mounted where it and the client are,
+     * several at a time. The answers are an {@link Answer.Came} for each, as they come, then {@link Answer.Done}.
+     *
+     * @param file the control file's name
+     * @param word what is written to it
+     * @param from the states in which it is tried; sessions in another one are left as they are
+     */
+    record WriteAll(String file, String word, Set<String> from) implements Request {
+        @Override
+        public byte[] encoded() {
+            return encode("write-all", file, word, String.join(",", from));
         }
     }
 
@@ -92,13 +108,17 @@ public sealed interface Request {
             return new Mount(fields.get(0), path(fields.get(1)), path(fields.get(2)), fields.get(3));
         }
         if (verb.equals("await") && fields.size() == 1) {
-            return new AwaitEnd(device(fields.getFirst()));
+            return new AwaitEnd(Device.parse(fields.getFirst()).orElseThrow(Request::malformed));
         }
         if (verb.equals("heal") && fields.isEmpty()) {
             return new Heal();
         }
         if (verb.equals("drop") && fields.size() == 1) {
             return new Drop(path(fields.getFirst()));
+        }
+        if (verb.equals("write-all") && fields.size() == 3) {
+            return new WriteAll(
+                    fields.get(0), fields.get(1), Set.of(fields.get(2).split(",")));
         }
         throw malformed();
     }
@@ -110,18 +130,6 @@ public sealed interface Request {
                 return path;
             }
         } catch (InvalidPathException e) {
-            throw malformed();
-        }
-        throw malformed();
-    }
-
-    private static long device(String text) {
-        String[] numbers = text.split(":", -1);
-        try {
-            if (numbers.length == 2) {
-                return (long) Integer.parseInt(numbers[0]) << 32 | Integer.parseUnsignedInt(numbers[1]);
-            }
-        } catch (NumberFormatException e) {
             throw malformed();
         }
         throw malformed();

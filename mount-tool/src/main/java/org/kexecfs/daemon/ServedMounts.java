@@ -18,6 +18,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
+import jnr.constants.platform.linux.Errno;
 import org.kexecfs.fuse.KexecFsMount;
 import org.kexecfs.keep.Keep;
 import org.kexecfs.keep.Shelf;
@@ -148,6 +149,48 @@ final class ServedMounts {
 
     int count() {
         return mounts.size();
+    }
+
+    /**
+     * Writes a word to a control file of all that are mounted here.
+     *
+     * @param came is told what came of each, one after the other, by several threads; if it cannot be told any more, all is done
+     *     all the same
+     */
+    void writeAll(Request.WriteAll request, Consumer<Answer> came) {
+        Map<Long, Boolean> writable = MountViews.writableHere();
+        List<Served> here = mounts.values().stream()
+                .filter(served -> writable.containsKey(served.mount().device()))
+                .toList();
+        inParallel(here, served -> {
+            Answer answer =
+                    write(request, served.mount(), writable.get(served.mount().device()));
+            try {
+                came.accept(answer);
+            } catch (ErrnoException e) {
+                log.debug("whoever asked for it is gone: {}", e.getMessage());
+            }
+        });
+    }
+
+    private static Answer write(Request.WriteAll request, KexecFsMount mount, boolean writable) {
+        String state = mount.state().toString();
+        if (!request.from().contains(state)) {
+            return new Answer.Came(mount.device(), Answer.Came.How.LEFT, state);
+        }
+        try {
+            if (!writable) {
+                throw new ErrnoException(Errno.EROFS, mount.directory() + " is mounted read-only");
+            }
+            mount.command(request.file(), request.word());
+            return new Answer.Came(
+                    mount.device(), Answer.Came.How.DONE, mount.state().toString());
+        } catch (ErrnoException e) {
+            return Answer.Came.failed(mount.device(), e);
+        } catch (RuntimeException | Error e) {
+            log.error("{} failed in a way it should not; please report this", request.file(), e);
+            return Answer.Came.failed(mount.device(), new ErrnoException(Errno.EIO, "kexecfsd's log says more: " + e));
+        }
     }
 
     /** Ends those of an emulation, as a kexec would. */

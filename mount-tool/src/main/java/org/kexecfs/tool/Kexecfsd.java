@@ -2,6 +2,8 @@ package org.kexecfs.tool;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.UnaryOperator;
 import jnr.constants.platform.linux.Errno;
@@ -71,6 +73,26 @@ final class Kexecfsd {
         if (askStarting(new Request.Heal()) instanceof Answer.Failed failed) {
             throw new ToolException(Exit.of(failed.errno()), "kexecfsd: " + failed.message());
         }
+    }
+
+    /**
+     * Has the daemon write to a control file of all its sessions.
+     *
+     * @return what came of each, by filesystem's number. Not of all, if it was killed meanwhile; of none, if none runs, or none
+     *     that serves us
+     */
+    static Map<Long, Answer.Came> writeAll(Request.WriteAll request) {
+        Map<Long, Answer.Came> all = new HashMap<>();
+        connect().ifPresent(running -> {
+            try (Client client = running) {
+                Optional<Answer> answer = client.ask(request);
+                while (answer.orElse(null) instanceof Answer.Came one) {
+                    all.put(one.device(), one);
+                    answer = client.next();
+                }
+            }
+        });
+        return all;
     }
 
     /**

@@ -10,10 +10,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import jnr.constants.platform.linux.Errno;
+import org.kexecfs.daemon.Answer;
+import org.kexecfs.daemon.Request;
 import org.kexecfs.mount.MountTable;
 import org.kexecfs.mount.MountTable.MountedSession;
 import org.kexecfs.posix.ErrnoException;
@@ -57,7 +61,7 @@ record Transition(String file, String word, Set<String> from) {
      * @throws ToolException if it fails for one or more, which {@code err} has been told of
      */
     void all(PrintWriter out, boolean json, PrintWriter err) {
-        List<Result> results = runAll(sessions());
+        List<Result> results = runAll();
         tell(results.stream().filter(r -> r.failed().isEmpty()).toList(), out, json);
         List<Result> failed =
                 results.stream().filter(r -> r.failed().isPresent()).toList();
@@ -87,24 +91,32 @@ record Transition(String file, String word, Set<String> from) {
     }
 
     /** Each once, whatever bind mounts it has. */
-    private List<MountedSession> sessions() {
+    private static List<MountedSession> sessions() {
         Set<Long> seen = new HashSet<>();
         return MountTable.read().stream()
                 .filter(mount -> seen.add(mount.device()))
-                .filter(mount -> {
-                    String state = SessionInfo.read(mount).state();
-                    return from.contains(state) || state.equals("dead");
-                })
                 .toList();
     }
 
-    private List<Result> runAll(List<MountedSession> mounts) {
+    /**
+     * kexecfsd is asked once for all that it serves: by its control files a session costs a dozen requests through the kernel,
+     * and there are thousands. Others, that have a process of their own, or are dead, are asked one by one.
+     */
+    private List<Result> runAll() {
+        List<MountedSession> mounts = sessions();
+        Map<Long, Answer.Came> told = Kexecfsd.writeAll(new Request.WriteAll(file, word, from));
         try (ExecutorService threads = Executors.newFixedThreadPool(AT_ONCE)) {
-            List<Future<Result>> under = new ArrayList<>();
-            mounts.forEach(mount -> under.add(threads.submit(() -> run(mount))));
+            List<Future<Optional<Result>>> under = new ArrayList<>();
+            for (MountedSession mount : mounts) {
+                Answer.Came came = told.get(mount.device());
+                under.add(
+                        came == null
+                                ? threads.submit(() -> runIfInState(mount))
+                                : CompletableFuture.completedFuture(result(mount, came)));
+            }
             List<Result> results = new ArrayList<>();
-            for (Future<Result> one : under) {
-                results.add(one.get());
+            for (Future<Optional<Result>> one : under) {
+                one.get().ifPresent(results::add);
             }
             return results;
         } catch (ExecutionException e) {
@@ -115,16 +127,36 @@ record Transition(String file, String word, Set<String> from) {
         }
     }
 
+    /** What the daemon says came of one. */
+    private static Optional<Result> result(MountedSession mount, Answer.Came came) {
+        return switch (came.how()) {
+            case LEFT -> Optional.empty();
+            case DONE -> Optional.of(new Result(mount, came.said(), Optional.empty()));
+            case FAILED ->
+                Optional.of(
+                        failed(mount, came.failure().message(), came.failure().errno()));
+        };
+    }
+
+    private static Result failed(MountedSession mount, String why, Errno errno) {
+        return new Result(
+                mount,
+                Table.plain(mount.session()) + " at " + mount.directory() + ": " + why,
+                Optional.of(Exit.of(errno)));
+    }
+
+    private Optional<Result> runIfInState(MountedSession mount) {
+        String state = SessionInfo.read(mount).state();
+        return from.contains(state) || state.equals("dead") ? Optional.of(run(mount)) : Optional.empty();
+    }
+
     private Result run(MountedSession mount) {
         String path = mount.directory().resolve(file).toString();
         try (Fd control = Fd.open(path, Fd.O_WRONLY, 0)) {
             control.pwrite(Fd.utf8(word), 0);
             return new Result(mount, SessionInfo.read(mount).state(), Optional.empty());
         } catch (ErrnoException e) {
-            return new Result(
-                    mount,
-                    Table.plain(mount.session()) + " at " + mount.directory() + ": " + why(mount, e),
-                    Optional.of(Exit.of(e.errno())));
+            return failed(mount, why(mount, e), e.errno());
         }
     }
 

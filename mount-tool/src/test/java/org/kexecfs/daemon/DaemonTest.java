@@ -15,10 +15,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.stream.Collectors;
 import jnr.constants.platform.linux.Errno;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -122,6 +126,78 @@ class DaemonTest {
             unmountAndAwaitEnd(directory);
         }
         return null;
+    }
+
+    @Test
+    void whatIsWrittenToAllIsDoneInEachThatIsInAStateForIt_andToldOfEach() throws IOException {
+        mount("one");
+        mount("other");
+        mount("prepared");
+        mount("read-only", "emulate=luo,ro");
+        Files.writeString(work.resolve("prepared/kexecfs.prepare"), "1");
+
+        Map<String, Answer.Came> told = writeAll("kexecfs.prepare", "1", Set.of("normal"));
+
+        assertEquals(new Answer.Came(device("one"), Answer.Came.How.DONE, "prepared"), told.get("one"));
+        assertEquals(new Answer.Came(device("other"), Answer.Came.How.DONE, "prepared"), told.get("other"));
+        assertEquals(new Answer.Came(device("prepared"), Answer.Came.How.LEFT, "prepared"), told.get("prepared"));
+        assertEquals(Errno.EROFS, told.get("read-only").failure().errno());
+        assertEquals("prepared\n", Files.readString(work.resolve("other/kexecfs.state")));
+        assertEquals("normal\n", Files.readString(work.resolve("read-only/kexecfs.state")));
+    }
+
+    @Test
+    void oneThatFailsIsToldWithItsReason_andKeepsNoOther() throws IOException {
+        mount("good");
+        mount("bad");
+        Path needy = Files.createFile(work.resolve("bad/needy"));
+        Files.setAttribute(needy, "user:kexecfs.requires", ByteBuffer.wrap("absent".getBytes(StandardCharsets.UTF_8)));
+
+        Map<String, Answer.Came> told = writeAll("kexecfs.prepare", "1", Set.of("normal"));
+
+        assertEquals(Answer.Came.How.DONE, told.get("good").how());
+        assertEquals(Errno.ENOENT, told.get("bad").failure().errno());
+        assertTrue(
+                told.get("bad").failure().message().contains("absent"),
+                told.get("bad").said());
+    }
+
+    @Test
+    void ofAControlFileThatIsNoneEachSessionSaysSo() {
+        mount("one");
+        assertEquals(
+                Errno.ENOENT,
+                writeAll("kexecfs.nothing", "1", Set.of("normal"))
+                        .get("one")
+                        .failure()
+                        .errno());
+        assertEquals(
+                Errno.EINVAL,
+                writeAll("kexecfs.prepare", "perhaps", Set.of("normal"))
+                        .get("one")
+                        .failure()
+                        .errno());
+    }
+
+    private long device(String session) {
+        return MountTable.at(work.resolve(session)).orElseThrow().device();
+    }
+
+    /** What came of each, by session. */
+    private Map<String, Answer.Came> writeAll(String file, String word, Set<String> from) {
+        Map<Long, String> sessions =
+                mounts().stream().collect(Collectors.toMap(MountedSession::device, MountedSession::session));
+        Map<String, Answer.Came> told = new HashMap<>();
+        try (Client client = Client.connect(address).orElseThrow()) {
+            Answer answer = client.ask(new Request.WriteAll(file, word, from)).orElseThrow();
+            while (answer instanceof Answer.Came came) {
+                told.put(sessions.get(came.device()), came);
+                answer = client.next().orElseThrow();
+            }
+            assertEquals(new Answer.Done(), answer);
+        }
+        assertEquals(Set.copyOf(sessions.values()), told.keySet());
+        return told;
     }
 
     private void unmountAndAwaitEnd(Path directory) {
