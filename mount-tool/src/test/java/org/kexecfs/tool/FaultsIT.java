@@ -11,10 +11,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Random;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -32,10 +29,8 @@ class FaultsIT {
     @TempDir
     private Path work;
 
-    private final AtomicBoolean done = new AtomicBoolean();
     private Image image;
-    private Load load;
-    private CompletableFuture<Boolean> other;
+    private Neighbour neighbour;
 
     @BeforeEach
     void makeMountPoints() throws Exception {
@@ -46,12 +41,7 @@ class FaultsIT {
     @AfterEach
     void stop() throws Exception {
         try {
-            if (load != null) {
-                done.set(true);
-                assertTrue(other.get(LONG.toSeconds(), TimeUnit.SECONDS), "the other session was not served");
-                load.check("at the end");
-                load.close();
-            }
+            endNeighbour();
         } finally {
             image.run("[ ! -e pid ] || kill $(cat pid); kill -CONT $(cat run/kexecfsd.pid run/keeper.lock)");
             image.stopDaemon();
@@ -59,19 +49,24 @@ class FaultsIT {
         }
     }
 
-    /** Both are mounted, each on an emulation of its own, and somebody is at work in the other. */
+    /** Both are mounted, each on an emulation of its own, and somebody is at work in the other, who may notice no fault. */
     private void mount() throws Exception {
+        mountAndKill(0);
+    }
+
+    /** The same, with so many kills of kexecfsd to come. */
+    private void mountAndKill(int kills) throws Exception {
         image.sh("kexecfs mount -o emulate=luo web web && kexecfs mount -o emulate=luo2 other other");
-        load = new Load(work.resolve("other"), new Random(1));
-        other = CompletableFuture.supplyAsync(
-                () -> {
-                    boolean served = true;
-                    while (served && !done.get()) {
-                        served = load.step();
-                    }
-                    return served;
-                },
-                task -> new Thread(task, "other").start());
+        neighbour = new Neighbour(work.resolve("other"), kills);
+    }
+
+    /** Also by a test that ends kexecfsd itself. */
+    private void endNeighbour() throws Exception {
+        if (neighbour != null) {
+            Neighbour ended = neighbour;
+            neighbour = null;
+            ended.end();
+        }
     }
 
     private void awaitServed(String mount) {
@@ -106,13 +101,13 @@ class FaultsIT {
     @Test
     void whileTheKeeperIsStoppedSessionsAreServed_andWhatWasDoneThenIsKept() throws Exception {
         image.startLonelyDaemon();
-        image.sh("kexecfs mount -o emulate=luo web web && " + stopped("run/keeper.lock"));
-        CompletableFuture<String> caller =
-                CompletableFuture.supplyAsync(() -> shell("for i in 1 2 3 4 5; do echo $i >web/$i; done; echo done"));
-        TimeUnit.SECONDS.sleep(STOPPED);
-        image.sh("kill -CONT $(cat run/keeper.lock)");
+        mountAndKill(1);
+        // All by one shell, as above: who waits for the keeper, and has a file of ours to close, must not keep us from
+        // waking it.
+        image.sh(stopped("run/keeper.lock") + "; { for i in 1 2 3 4 5; do echo $i >web/$i; done; echo done >caller; } &"
+                + " sleep " + STOPPED + "; kill -CONT $(cat run/keeper.lock); wait");
 
-        assertEquals("done\n", caller.get());
+        assertEquals("done\n", image.sh("cat caller"));
         image.sh("kill -KILL $(cat run/kexecfsd.pid)");
         image.run("kexecfs heal");
         assertEquals("1\n2\n3\n4\n5\n", image.sh("cat web/[0-9]"));
@@ -121,13 +116,10 @@ class FaultsIT {
     @Test
     void killedWhileItsKeeperWasStopped_nothingIsLost() throws Exception {
         image.startLonelyDaemon();
-        image.sh("kexecfs mount -o emulate=luo web web && " + stopped("run/keeper.lock")
-                + " && echo bytes >web/a && kill -KILL $(cat run/kexecfsd.pid)");
-        CompletableFuture<Image.Result> heal = CompletableFuture.supplyAsync(() -> run("kexecfs heal"));
-        TimeUnit.MILLISECONDS.sleep(500);
-        image.sh("kill -CONT $(cat run/keeper.lock)");
+        mountAndKill(1);
+        image.sh(stopped("run/keeper.lock") + " && echo bytes >web/a && kill -KILL $(cat run/kexecfsd.pid);"
+                + " { kexecfs heal || true; } & sleep 0.5; kill -CONT $(cat run/keeper.lock); wait");
 
-        heal.get();
         assertEquals("bytes\n", image.sh("cat web/a"));
     }
 
@@ -140,7 +132,8 @@ class FaultsIT {
         Files.createDirectory(group);
         try {
             image.startLonelyDaemon();
-            image.sh("kexecfs mount -o emulate=luo web web && echo bytes >web/a");
+            mountAndKill(1);
+            image.sh("echo bytes >web/a");
             image.sh("cat run/kexecfsd.pid >" + group + "/cgroup.procs");
             image.sh("echo 2M >" + group + "/memory.limit_in_bytes");
             image.run("n=0; while echo $n >web/f$n && [ $n -lt 20000 ]; do echo $n >last; n=$((n + 1)); done");
@@ -155,6 +148,7 @@ class FaultsIT {
                             "seq 0 $(cat last) >acknowledged"
                                     + " && for i in $(cat acknowledged); do cat web/f$i; done | cmp - acknowledged && echo same"));
         } finally {
+            endNeighbour();
             image.run("kexecfs umount --force web/");
             image.stopDaemon();
             await().atMost(LONG).ignoreExceptions().until(() -> Files.deleteIfExists(group));
@@ -192,7 +186,8 @@ class FaultsIT {
     @Test
     void killedWhileTheRuntimeDirectoryIsFull_itComesBack() throws Exception {
         image.sh("mount -t tmpfs -o size=64k,mode=700 small run && mount --make-private run");
-        image.sh("kexecfs mount -o emulate=luo web web && echo bytes >web/a");
+        mountAndKill(1);
+        image.sh("echo bytes >web/a");
         image.sh("dd if=/dev/zero of=run/full bs=4k 2>/dev/null || true; kill -KILL $(cat run/kexecfsd.pid)");
 
         awaitServed("web");
