@@ -38,7 +38,9 @@ public final class Parked implements AutoCloseable {
 
     /**
      * Whether whoever unmounted the session has ended it, although the daemon that served it could not see that any more: it
-     * was mounted, and is mounted nowhere, neither by its filesystem's number nor by its name.
+     * was mounted, and is mounted nowhere, neither by a number that its filesystem had nor, mounted again by a daemon that was
+     * killed before it could keep the new number, by its name where it was. Only there: elsewhere one of that name may be another
+     * emulation's.
      *
      * @param mounted numbers of all filesystems that are mounted
      */
@@ -49,9 +51,13 @@ public final class Parked implements AutoCloseable {
         Set<Long> had = Anchor.numbersFound(shelf);
         return !had.isEmpty()
                 && had.stream().noneMatch(mounted::contains)
-                && record(shelf)
-                        .filter(asked -> MountTable.ofSession(asked.session()).isEmpty())
-                        .isPresent();
+                && record(shelf).filter(asked -> !isMounted(asked)).isPresent();
+    }
+
+    private static boolean isMounted(MountRecord asked) {
+        return MountTable.at(asked.directory())
+                .filter(mount -> mount.session().equals(asked.session()))
+                .isPresent();
     }
 
     /** Takes everything off a shelf: nobody goes on with it. */

@@ -152,6 +152,17 @@ class HealIT {
     }
 
     @Test
+    void whatWasUnmountedHasEnded_thoughAnotherEmulationHasOneOfItsNameMounted() throws Exception {
+        image.sh("mkdir other && kexecfs mount -o emulate=luo2 web other && echo other >other/file");
+        killDaemon();
+        image.sh("umount web");
+        heal();
+
+        assertEquals("", image.sh("ls web"));
+        assertEquals("other\n", image.sh("cat other/file"));
+    }
+
+    @Test
     void whatWasUnmountedHereButIsMountedElsewhere_hasNotEnded() throws Exception {
         another("mount --bind web bind");
         killDaemon();
