@@ -72,13 +72,12 @@ final class FuseChannel implements AutoCloseable {
     }
 
     private Pointer create(List<String> options) {
-        return LibFuse.fuseNew()
-                .create(
-                        channel,
-                        fuseArgs(List.of("kexecfs", "-o", String.join(",", options))),
-                        Struct.getMemory(operations),
-                        Struct.size(operations),
-                        null);
+        return fuse.fuse_new(
+                channel,
+                fuseArgs(List.of("kexecfs", "-o", String.join(",", options))),
+                Struct.getMemory(operations),
+                Struct.size(operations),
+                null);
     }
 
     /**

@@ -1,7 +1,9 @@
 package org.kexecfs.fuse;
 
 import jnr.ffi.BaseStruct;
+import jnr.ffi.Memory;
 import jnr.ffi.Runtime;
+import jnr.ffi.Struct;
 
 /**
  * struct fuse_operations of libfuse 2.9 (fuse.h).
@@ -71,5 +73,6 @@ public final class FuseOperations extends BaseStruct {
     /** An empty struct: every operation null. */
     public FuseOperations(Runtime runtime) {
         super(runtime);
+        useMemory(Memory.allocateDirect(runtime, Struct.size(this), true));
     }
 }

@@ -1,17 +1,17 @@
 package org.kexecfs.fuse;
 
 import java.io.ByteArrayOutputStream;
-import java.nio.ByteBuffer;
+import java.util.Arrays;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.IntSupplier;
 import jnr.constants.platform.linux.Errno;
 import jnr.ffi.Pointer;
-import jnr.ffi.provider.jffi.ClosureHelper;
 import org.kexecfs.manifest.Bytes;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.FileStatus;
+import org.kexecfs.posix.NativeLibrary;
 import org.kexecfs.posix.ProcessStatus;
 import org.kexecfs.posix.Time;
 import org.kexecfs.session.EntryPath;
@@ -19,7 +19,6 @@ import org.kexecfs.session.OpenFile;
 import org.kexecfs.session.Session;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import ru.serce.jnrfuse.FuseFillDir;
 import ru.serce.jnrfuse.struct.FileStat;
 import ru.serce.jnrfuse.struct.FuseFileInfo;
 import ru.serce.jnrfuse.struct.Statvfs;
@@ -295,27 +294,24 @@ final class KexecFs implements AutoCloseable {
         if (!(handles.get(info.fh.get()) instanceof Handle.OfDirectory directory)) {
             throw notDirectory();
         }
-        ClosureHelper helper = ClosureHelper.getInstance();
-        FuseFillDir fill =
-                helper.getNativeConveter(FuseFillDir.class).fromNative(filler, helper.getFromNativeContext());
-        add(fill, buffer, Fd.utf8("."));
-        add(fill, buffer, Fd.utf8(".."));
+        add(filler, buffer, Fd.utf8("."));
+        add(filler, buffer, Fd.utf8(".."));
         switch (directory.target()) {
             case Target.InSession entry -> {
-                session.list(entry.path()).keySet().forEach(name -> add(fill, buffer, name.bytes()));
+                session.list(entry.path()).keySet().forEach(name -> add(filler, buffer, name.bytes()));
                 if (entry.path().isRoot()) {
                     for (ControlFile file : ControlFile.values()) {
-                        add(fill, buffer, file.fileName().bytes());
+                        add(filler, buffer, file.fileName().bytes());
                     }
-                    add(fill, buffer, Target.SOURCES.bytes());
+                    add(filler, buffer, Target.SOURCES.bytes());
                     if (socket.isThere()) {
-                        add(fill, buffer, SocketName.NAME.bytes());
+                        add(filler, buffer, SocketName.NAME.bytes());
                     }
                 }
             }
-            case Target.Sources sources -> add(fill, buffer, Target.SELF.bytes());
+            case Target.Sources sources -> add(filler, buffer, Target.SELF.bytes());
             case Target.OfProcess process ->
-                LinkSources.list(caller(), process.pid()).forEach(number -> add(fill, buffer, Fd.utf8(number)));
+                LinkSources.list(caller(), process.pid()).forEach(number -> add(filler, buffer, Fd.utf8(number)));
             case Target.Control file -> throw notDirectory();
             case Target.Socket name -> throw notDirectory();
             case Target.Self self -> throw notDirectory();
@@ -332,8 +328,9 @@ final class KexecFs implements AutoCloseable {
         return new ErrnoException(Errno.ENOTDIR, "no directory");
     }
 
-    private static void add(FuseFillDir fill, Pointer buffer, byte[] name) {
-        fill.apply(buffer, ByteBuffer.wrap(java.util.Arrays.copyOf(name, name.length + 1)), null, 0);
+    /** fuse_fill_dir_t: (buffer, name, struct stat * or null, offset or 0). */
+    private static void add(Pointer filler, Pointer buffer, byte[] name) {
+        NativeLibrary.callAt(filler.address(), buffer, Arrays.copyOf(name, name.length + 1), null, 0);
     }
 
     private int readlink(Target target, Pointer buffer, long size) {

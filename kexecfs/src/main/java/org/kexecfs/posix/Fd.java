@@ -225,15 +225,14 @@ public final class Fd implements AutoCloseable {
      * @return bytes read
      */
     public int pread(byte[] buffer, long offset) {
+        Pointer memory = allocate(buffer.length);
         int done = 0;
         while (done < buffer.length) {
-            byte[] rest = new byte[buffer.length - done];
-            long from = offset + done;
-            int n = (int) checkLong(() -> C.pread(number(), rest, rest.length, from), () -> told("pread"));
+            int n = (int) pread(memory, buffer.length - done, offset + done);
             if (n == 0) {
                 break;
             }
-            System.arraycopy(rest, 0, buffer, done, n);
+            memory.get(0, buffer, done, n);
             done += n;
         }
         return done;

@@ -1,202 +1,361 @@
 package org.kexecfs.posix;
 
-import jnr.ffi.LibraryLoader;
 import jnr.ffi.Pointer;
 import jnr.ffi.Runtime;
-import jnr.ffi.annotations.In;
-import jnr.ffi.annotations.Out;
-import jnr.ffi.types.mode_t;
-import jnr.ffi.types.off_t;
-import jnr.ffi.types.size_t;
-import jnr.ffi.types.ssize_t;
 
 /**
  * libc, function by function, as its manual pages declare them. Variadic functions are declared with the
  * arguments used here: on the platforms of LUO (x86-64, arm64) integer arguments are passed alike.
  *
- * <p>Public only because jnr-ffi implements it from another class loader; the way in is {@link Fd} and its like.
+ * <p>Written by hand, and not an interface that jnr-ffi implements: to make that class takes longer than all else that a keeper
+ * does at its start. Public for tests; the way in is {@link Fd} and its like.
  */
-public interface Libc {
-    Libc C = LibraryLoader.create(Libc.class).failImmediately().load("c");
-    Runtime RUNTIME = Runtime.getRuntime(C);
+public final class Libc {
+    public static final Libc C = new Libc();
+    public static final Runtime RUNTIME = Runtime.getSystemRuntime();
 
-    int open(String path, int flags, @mode_t int mode);
+    private static final NativeLibrary LIBRARY = NativeLibrary.open("libc.so.6");
 
-    int close(int fd);
+    private Libc() {}
 
-    @ssize_t
-    long pread(int fd, Pointer buffer, @size_t long count, @off_t long offset);
+    public int open(String path, int flags, int mode) {
+        return (int) LIBRARY.call("open", path, flags, mode);
+    }
 
-    @ssize_t
-    long pwrite(int fd, Pointer buffer, @size_t long count, @off_t long offset);
+    public int close(int fd) {
+        return (int) LIBRARY.call("close", fd);
+    }
 
-    @ssize_t
-    long pread(int fd, @Out byte[] buffer, @size_t long count, @off_t long offset);
+    public long pread(int fd, Pointer buffer, long count, long offset) {
+        return LIBRARY.call("pread", fd, buffer, count, offset);
+    }
 
-    @ssize_t
-    long pwrite(int fd, @In byte[] buffer, @size_t long count, @off_t long offset);
+    public long pwrite(int fd, Pointer buffer, long count, long offset) {
+        return LIBRARY.call("pwrite", fd, buffer, count, offset);
+    }
 
-    @ssize_t
-    long read(int fd, Pointer buffer, @size_t long count);
+    public long pwrite(int fd, byte[] bytes, long count, long offset) {
+        return LIBRARY.call("pwrite", fd, bytes, count, offset);
+    }
 
-    @ssize_t
-    long write(int fd, Pointer buffer, @size_t long count);
+    public long read(int fd, Pointer buffer, long count) {
+        return LIBRARY.call("read", fd, buffer, count);
+    }
 
-    @ssize_t
-    long writev(int fd, Pointer vector, int count);
+    public long write(int fd, Pointer buffer, long count) {
+        return LIBRARY.call("write", fd, buffer, count);
+    }
 
-    @ssize_t
-    long pwritev2(int fd, Pointer vector, int count, @off_t long offset, int flags);
+    public long writev(int fd, Pointer vector, int count) {
+        return LIBRARY.call("writev", fd, vector, count);
+    }
 
-    @off_t
-    long lseek(int fd, @off_t long offset, int whence);
+    public long pwritev2(int fd, Pointer vector, int count, long offset, int flags) {
+        return LIBRARY.call("pwritev2", fd, vector, count, offset, flags);
+    }
 
-    int ftruncate(int fd, @off_t long length);
+    public long lseek(int fd, long offset, int whence) {
+        return LIBRARY.call("lseek", fd, offset, whence);
+    }
 
-    int fallocate(int fd, int mode, @off_t long offset, @off_t long length);
+    public int ftruncate(int fd, long length) {
+        return (int) LIBRARY.call("ftruncate", fd, length);
+    }
 
-    int fsync(int fd);
+    public int fallocate(int fd, int mode, long offset, long length) {
+        return (int) LIBRARY.call("fallocate", fd, mode, offset, length);
+    }
 
-    int fcntl(int fd, int command, int argument);
+    public int fsync(int fd) {
+        return (int) LIBRARY.call("fsync", fd);
+    }
 
-    int fcntl(int fd, int command, Pointer argument);
+    public int fcntl(int fd, int command, int argument) {
+        return (int) LIBRARY.call("fcntl", fd, command, argument);
+    }
 
-    int flock(int fd, int operation);
+    public int fcntl(int fd, int command, Pointer argument) {
+        return (int) LIBRARY.call("fcntl", fd, command, argument);
+    }
 
-    int ioctl(int fd, long request, Pointer argument);
+    public int flock(int fd, int operation) {
+        return (int) LIBRARY.call("flock", fd, operation);
+    }
 
-    @ssize_t
-    long sendfile(int to, int from, Pointer offset, @size_t long count);
+    public int ioctl(int fd, long request, Pointer argument) {
+        return (int) LIBRARY.call("ioctl", fd, request, argument);
+    }
 
-    int mkdir(String path, @mode_t int mode);
+    public long sendfile(int to, int from, Pointer offset, long count) {
+        return LIBRARY.call("sendfile", to, from, offset, count);
+    }
 
-    int rename(String from, String to);
+    public int mkdir(String path, int mode) {
+        return (int) LIBRARY.call("mkdir", path, mode);
+    }
 
-    int symlink(String target, String path);
+    public int rename(String from, String to) {
+        return (int) LIBRARY.call("rename", from, to);
+    }
 
-    int statx(int directory, String path, int flags, int mask, Pointer status);
+    public int symlink(String target, String path) {
+        return (int) LIBRARY.call("symlink", target, path);
+    }
 
-    int statx(int directory, Pointer path, int flags, int mask, Pointer status);
+    public int statx(int directory, String path, int flags, int mask, Pointer status) {
+        return (int) LIBRARY.call("statx", directory, path, flags, mask, status);
+    }
 
-    int fstatfs(int fd, Pointer status);
+    public int statx(int directory, Pointer path, int flags, int mask, Pointer status) {
+        return (int) LIBRARY.call("statx", directory, path, flags, mask, status);
+    }
 
-    int futimens(int fd, Pointer times);
-
-    int memfd_create(String name, int flags);
-
-    int prlimit(int pid, int resource, Pointer limit, Pointer old);
-
-    int pidfd_open(int pid, int flags);
-
-    int pidfd_getfd(int pidfd, int target, int flags);
-
-    int pidfd_send_signal(int pidfd, int signal, Pointer info, int flags);
-
-    int fsopen(String type, int flags);
-
-    int fsconfig(int fd, int command, String key, String value, int aux);
-
-    int fsmount(int fd, int flags, int attributes);
-
-    int openat(int directory, String path, int flags, @mode_t int mode);
-
-    int move_mount(int from, String fromPath, int to, String toPath, int flags);
-
-    int umount2(String target, int flags);
-
-    int poll(Pointer fds, long count, int timeout);
-
-    int eventfd(int initial, int flags);
-
-    int epoll_create1(int flags);
-
-    int epoll_ctl(int set, int operation, int fd, Pointer event);
-
-    int epoll_wait(int set, Pointer events, int most, int timeout);
-
-    int socket(int domain, int type, int protocol);
-
-    int bind(int socket, Pointer address, int length);
-
-    int listen(int socket, int backlog);
-
-    int connect(int socket, Pointer address, int length);
-
-    int accept4(int socket, Pointer address, Pointer length, int flags);
-
-    int getsockopt(int socket, int level, int option, Pointer value, Pointer length);
-
-    int setsockopt(int socket, int level, int option, Pointer value, int length);
-
-    @ssize_t
-    long sendmsg(int socket, Pointer message, int flags);
-
-    @ssize_t
-    long recvmsg(int socket, Pointer message, int flags);
-
-    int setns(int fd, int type);
-
-    int unshare(int flags);
-
-    int fchdir(int fd);
-
-    long syscall(long number, int directory, String path, Pointer how, @size_t long size);
-
-    int open_tree(int directory, String path, int flags);
-
-    int mount_setattr(int directory, String path, int flags, Pointer attributes, @size_t long size);
-
-    int fchmod(int fd, @mode_t int mode);
-
-    int pipe2(Pointer ends, int flags);
-
-    int setsid();
-
-    int dup3(int from, int to, int flags);
-
-    int execvpe(Pointer program, Pointer arguments, Pointer environment);
-
-    int sigprocmask(int how, Pointer set, Pointer old);
-
-    int isatty(int fd);
-
-    int posix_spawnp(Pointer pid, Pointer file, Pointer actions, Pointer attributes, Pointer argv, Pointer envp);
-
-    int posix_spawn_file_actions_init(Pointer actions);
-
-    int posix_spawn_file_actions_adddup2(Pointer actions, int from, int to);
-
-    int posix_spawn_file_actions_addclose(Pointer actions, int fd);
-
-    int posix_spawn_file_actions_addclosefrom_np(Pointer actions, int from);
-
-    int posix_spawn_file_actions_destroy(Pointer actions);
-
-    int posix_spawnattr_init(Pointer attributes);
-
-    int posix_spawnattr_setsigdefault(Pointer attributes, Pointer signals);
-
-    int posix_spawnattr_setsigmask(Pointer attributes, Pointer signals);
-
-    int posix_spawnattr_setflags(Pointer attributes, short flags);
-
-    int posix_spawnattr_destroy(Pointer attributes);
-
-    int waitpid(int pid, Pointer status, int options);
-
-    int waitid(int type, int id, Pointer info, int options);
-
-    int kill(int pid, int signal);
-
-    int sigaction(int signal, Pointer action, Pointer old);
-
-    int pthread_key_create(Pointer key, Pointer destructor);
-
-    int pthread_key_delete(int key);
-
-    int geteuid();
-
-    int getegid();
-
-    int getpid();
+    public int fstatfs(int fd, Pointer status) {
+        return (int) LIBRARY.call("fstatfs", fd, status);
+    }
+
+    public int futimens(int fd, Pointer times) {
+        return (int) LIBRARY.call("futimens", fd, times);
+    }
+
+    public int memfd_create(String name, int flags) {
+        return (int) LIBRARY.call("memfd_create", name, flags);
+    }
+
+    public int prlimit(int pid, int resource, Pointer limit, Pointer old) {
+        return (int) LIBRARY.call("prlimit", pid, resource, limit, old);
+    }
+
+    public int pidfd_open(int pid, int flags) {
+        return (int) LIBRARY.call("pidfd_open", pid, flags);
+    }
+
+    public int pidfd_getfd(int pidfd, int target, int flags) {
+        return (int) LIBRARY.call("pidfd_getfd", pidfd, target, flags);
+    }
+
+    public int pidfd_send_signal(int pidfd, int signal, Pointer info, int flags) {
+        return (int) LIBRARY.call("pidfd_send_signal", pidfd, signal, info, flags);
+    }
+
+    public int fsopen(String type, int flags) {
+        return (int) LIBRARY.call("fsopen", type, flags);
+    }
+
+    public int fsconfig(int fd, int command, String key, String value, int aux) {
+        return (int) LIBRARY.call("fsconfig", fd, command, key, value, aux);
+    }
+
+    public int fsmount(int fd, int flags, int attributes) {
+        return (int) LIBRARY.call("fsmount", fd, flags, attributes);
+    }
+
+    public int openat(int directory, String path, int flags, int mode) {
+        return (int) LIBRARY.call("openat", directory, path, flags, mode);
+    }
+
+    public int move_mount(int from, String fromPath, int to, String toPath, int flags) {
+        return (int) LIBRARY.call("move_mount", from, fromPath, to, toPath, flags);
+    }
+
+    public int umount2(String target, int flags) {
+        return (int) LIBRARY.call("umount2", target, flags);
+    }
+
+    public int poll(Pointer fds, long count, int timeout) {
+        return (int) LIBRARY.call("poll", fds, count, timeout);
+    }
+
+    public int eventfd(int initial, int flags) {
+        return (int) LIBRARY.call("eventfd", initial, flags);
+    }
+
+    public int epoll_create1(int flags) {
+        return (int) LIBRARY.call("epoll_create1", flags);
+    }
+
+    public int epoll_ctl(int set, int operation, int fd, Pointer event) {
+        return (int) LIBRARY.call("epoll_ctl", set, operation, fd, event);
+    }
+
+    public int epoll_wait(int set, Pointer events, int most, int timeout) {
+        return (int) LIBRARY.call("epoll_wait", set, events, most, timeout);
+    }
+
+    public int socket(int domain, int type, int protocol) {
+        return (int) LIBRARY.call("socket", domain, type, protocol);
+    }
+
+    public int bind(int socket, Pointer address, int length) {
+        return (int) LIBRARY.call("bind", socket, address, length);
+    }
+
+    public int listen(int socket, int backlog) {
+        return (int) LIBRARY.call("listen", socket, backlog);
+    }
+
+    public int connect(int socket, Pointer address, int length) {
+        return (int) LIBRARY.call("connect", socket, address, length);
+    }
+
+    public int accept4(int socket, Pointer address, Pointer length, int flags) {
+        return (int) LIBRARY.call("accept4", socket, address, length, flags);
+    }
+
+    public int getsockopt(int socket, int level, int option, Pointer value, Pointer length) {
+        return (int) LIBRARY.call("getsockopt", socket, level, option, value, length);
+    }
+
+    public int setsockopt(int socket, int level, int option, Pointer value, int length) {
+        return (int) LIBRARY.call("setsockopt", socket, level, option, value, length);
+    }
+
+    public long sendmsg(int socket, Pointer message, int flags) {
+        return LIBRARY.call("sendmsg", socket, message, flags);
+    }
+
+    public long recvmsg(int socket, Pointer message, int flags) {
+        return LIBRARY.call("recvmsg", socket, message, flags);
+    }
+
+    public int setns(int fd, int type) {
+        return (int) LIBRARY.call("setns", fd, type);
+    }
+
+    public int unshare(int flags) {
+        return (int) LIBRARY.call("unshare", flags);
+    }
+
+    public int fchdir(int fd) {
+        return (int) LIBRARY.call("fchdir", fd);
+    }
+
+    public long syscall(long number, int directory, String path, Pointer how, long size) {
+        return LIBRARY.call("syscall", number, directory, path, how, size);
+    }
+
+    public int open_tree(int directory, String path, int flags) {
+        return (int) LIBRARY.call("open_tree", directory, path, flags);
+    }
+
+    public int mount_setattr(int directory, String path, int flags, Pointer attributes, long size) {
+        return (int) LIBRARY.call("mount_setattr", directory, path, flags, attributes, size);
+    }
+
+    public int fchmod(int fd, int mode) {
+        return (int) LIBRARY.call("fchmod", fd, mode);
+    }
+
+    public int pipe2(Pointer ends, int flags) {
+        return (int) LIBRARY.call("pipe2", ends, flags);
+    }
+
+    public int setsid() {
+        return (int) LIBRARY.call("setsid");
+    }
+
+    public int dup3(int from, int to, int flags) {
+        return (int) LIBRARY.call("dup3", from, to, flags);
+    }
+
+    public int execvpe(Pointer program, Pointer arguments, Pointer environment) {
+        return (int) LIBRARY.call("execvpe", program, arguments, environment);
+    }
+
+    public int sigprocmask(int how, Pointer set, Pointer old) {
+        return (int) LIBRARY.call("sigprocmask", how, set, old);
+    }
+
+    public int isatty(int fd) {
+        return (int) LIBRARY.call("isatty", fd);
+    }
+
+    public int posix_spawnp(
+            Pointer pid, Pointer file, Pointer actions, Pointer attributes, Pointer argv, Pointer envp) {
+        return (int) LIBRARY.call("posix_spawnp", pid, file, actions, attributes, argv, envp);
+    }
+
+    public int posix_spawn_file_actions_init(Pointer actions) {
+        return (int) LIBRARY.call("posix_spawn_file_actions_init", actions);
+    }
+
+    public int posix_spawn_file_actions_adddup2(Pointer actions, int from, int to) {
+        return (int) LIBRARY.call("posix_spawn_file_actions_adddup2", actions, from, to);
+    }
+
+    public int posix_spawn_file_actions_addclose(Pointer actions, int fd) {
+        return (int) LIBRARY.call("posix_spawn_file_actions_addclose", actions, fd);
+    }
+
+    public int posix_spawn_file_actions_addclosefrom_np(Pointer actions, int from) {
+        return (int) LIBRARY.call("posix_spawn_file_actions_addclosefrom_np", actions, from);
+    }
+
+    public int posix_spawn_file_actions_destroy(Pointer actions) {
+        return (int) LIBRARY.call("posix_spawn_file_actions_destroy", actions);
+    }
+
+    public int posix_spawnattr_init(Pointer attributes) {
+        return (int) LIBRARY.call("posix_spawnattr_init", attributes);
+    }
+
+    public int posix_spawnattr_setsigdefault(Pointer attributes, Pointer signals) {
+        return (int) LIBRARY.call("posix_spawnattr_setsigdefault", attributes, signals);
+    }
+
+    public int posix_spawnattr_setsigmask(Pointer attributes, Pointer signals) {
+        return (int) LIBRARY.call("posix_spawnattr_setsigmask", attributes, signals);
+    }
+
+    public int posix_spawnattr_setflags(Pointer attributes, short flags) {
+        return (int) LIBRARY.call("posix_spawnattr_setflags", attributes, flags);
+    }
+
+    public int posix_spawnattr_destroy(Pointer attributes) {
+        return (int) LIBRARY.call("posix_spawnattr_destroy", attributes);
+    }
+
+    public int waitpid(int pid, Pointer status, int options) {
+        return (int) LIBRARY.call("waitpid", pid, status, options);
+    }
+
+    public int waitid(int type, int id, Pointer info, int options) {
+        return (int) LIBRARY.call("waitid", type, id, info, options);
+    }
+
+    public int kill(int pid, int signal) {
+        return (int) LIBRARY.call("kill", pid, signal);
+    }
+
+    public int sigaction(int signal, Pointer action, Pointer old) {
+        return (int) LIBRARY.call("sigaction", signal, action, old);
+    }
+
+    public int pthread_key_create(Pointer key, Pointer destructor) {
+        return (int) LIBRARY.call("pthread_key_create", key, destructor);
+    }
+
+    public int pthread_key_delete(int key) {
+        return (int) LIBRARY.call("pthread_key_delete", key);
+    }
+
+    public int geteuid() {
+        return (int) LIBRARY.call("geteuid");
+    }
+
+    public int getegid() {
+        return (int) LIBRARY.call("getegid");
+    }
+
+    public int getpid() {
+        return (int) LIBRARY.call("getpid");
+    }
+
+    public long dlopen(String file, int flags) {
+        return LIBRARY.call("dlopen", file, flags);
+    }
+
+    public long dlvsym(long library, String symbol, String version) {
+        return LIBRARY.call("dlvsym", library, symbol, version);
+    }
 }
