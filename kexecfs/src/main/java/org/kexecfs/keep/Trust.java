@@ -25,7 +25,7 @@ final class Trust {
         try {
             ProcessStatus other = ProcessStatus.read(peer.pid());
             boolean mayAll = (self.permitted() & ~other.permitted()) == 0;
-            boolean sameNamespace = Namespace.user(peer.pid()).equals(Namespace.user(SELF));
+            boolean sameNamespace = Namespace.user(peer.pid()).is(Namespace.user(SELF));
             if (!peer.isAlive()) {
                 // What was read may have been about another process that has its number now.
                 return Optional.of("the process has ended");

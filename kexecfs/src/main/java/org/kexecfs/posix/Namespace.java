@@ -52,6 +52,11 @@ public record Namespace(List<FileId> lineage) {
         }
     }
 
+    /** Whether this is {@code other}. */
+    public boolean is(Namespace other) {
+        return lineage.getFirst().equals(other.lineage.getFirst());
+    }
+
     /** Whether this is {@code other}, or lies in it. */
     public boolean isWithin(Namespace other) {
         return lineage.contains(other.lineage.getFirst());

@@ -4,6 +4,7 @@ import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.time.OffsetDateTime;
+import java.time.ZoneOffset;
 import java.time.temporal.ChronoUnit;
 import java.util.Optional;
 import java.util.stream.Collectors;
@@ -14,7 +15,7 @@ import org.slf4j.helpers.MessageFormatter;
 
 /**
  * Messages on stderr. If that is systemd's journal, each line begins with its priority, as sd-daemon(3)
- * has it, and the journal knows the time; else with the time and the level.
+ * has it, and the journal knows the time; else with the time, in UTC, and the level.
  */
 final class StderrLog extends LegacyAbstractLogger {
     private static final long serialVersionUID = 1L;
@@ -65,8 +66,9 @@ final class StderrLog extends LegacyAbstractLogger {
             Level level, Marker marker, String pattern, Object[] arguments, Throwable thrown) {
         String message = MessageFormatter.basicArrayFormat(pattern, arguments)
                 + Optional.ofNullable(thrown).map(StderrLog::trace).orElse("");
-        String start =
-                journal ? priority(level) : OffsetDateTime.now().truncatedTo(ChronoUnit.MILLIS) + " " + level + " ";
+        String start = journal
+                ? priority(level)
+                : OffsetDateTime.now(ZoneOffset.UTC).truncatedTo(ChronoUnit.MILLIS) + " " + level + " ";
         // A message of several lines is so many to the journal, and one to people.
         String text =
                 journal ? message.lines().map(line -> start + line).collect(Collectors.joining("\n")) : start + message;

@@ -1,15 +1,7 @@
 package org.kexecfs.tool;
 
-import java.io.IOException;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
-import java.util.concurrent.CountDownLatch;
-import org.kexecfs.daemon.Address;
-import org.kexecfs.daemon.Daemon;
-import org.kexecfs.fuse.KexecFsMount;
-import org.kexecfs.log.Provider;
-import org.kexecfs.posix.ErrnoException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -28,7 +20,7 @@ final class DaemonCommand implements Runnable {
     @Option(
             names = "--idle",
             paramLabel = "SECONDS",
-            defaultValue = "30",
+            defaultValue = "" + DaemonProcess.IDLE_SECONDS,
             description =
                     "End when nothing was mounted and nobody asked for so long; 0: never. Default: ${DEFAULT-VALUE}.")
     private int idle;
@@ -45,53 +37,6 @@ final class DaemonCommand implements Runnable {
 
     @Override
     public void run() {
-        Optional.ofNullable(System.getProperty("kexecfs.training"))
-                .map(Path::of)
-                .ifPresent(Training::load);
-        if (unattended) {
-            System.setProperty(Provider.FILE, Address.ours().log().toString());
-            KexecFsMount.load();
-            awaitKeeper();
-        }
-        ReadyFd ready = new ReadyFd(Optional.ofNullable(readyFd));
-        CountDownLatch ended = new CountDownLatch(1);
-        try (Daemon daemon = start(ready)) {
-            Runtime.getRuntime().addShutdownHook(new Thread(() -> end(daemon, ended), "stop"));
-            if (unattended) {
-                daemon.restartBy(Kexecfsd.starter().again());
-            }
-            ready.serving();
-            daemon.run(Duration.ofSeconds(idle));
-        } finally {
-            ended.countDown();
-        }
-    }
-
-    /** Whoever started us may have started our keeper, too: we read what it says, which ends once it can be connected to. */
-    private static void awaitKeeper() {
-        try {
-            System.in.readAllBytes();
-        } catch (IOException e) {
-            // There is no standard input, and so no keeper yet.
-        }
-    }
-
-    private static Daemon start(ReadyFd ready) {
-        try {
-            return Daemon.start(Address.ours());
-        } catch (ErrnoException e) {
-            ready.failed(Exit.of(e.errno()));
-            throw e;
-        }
-    }
-
-    /** The process ends once this returns: by then all sessions have ended, or are left to systemd. */
-    private static void end(Daemon daemon, CountDownLatch ended) {
-        daemon.stop();
-        try {
-            ended.await();
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
+        new DaemonProcess(Duration.ofSeconds(idle), unattended, new ReadyFd(Optional.ofNullable(readyFd))).run();
     }
 }

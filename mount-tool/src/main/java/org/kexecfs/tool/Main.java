@@ -4,6 +4,7 @@ import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Supplier;
 import org.kexecfs.posix.ErrnoException;
 import picocli.CommandLine;
@@ -20,6 +21,7 @@ import picocli.CommandLine.ScopeType;
         description = "Mounts of live update sessions: files in them survive a kexec.%n",
         versionProvider = Main.Version.class,
         usageHelpAutoWidth = true,
+        addMethodSubcommands = false,
         exitCodeListHeading = "%nExit codes:%n",
         exitCodeList = {
             "0:done",
@@ -97,7 +99,23 @@ public final class Main implements Runnable {
      */
     static int run(PrintWriter out, PrintWriter err, String... arguments) {
         Main main = new Main();
-        CommandLine line = new CommandLine(main);
+        try {
+            Optional<DaemonProcess> daemon = DaemonProcess.asked(arguments);
+            if (daemon.isPresent()) {
+                daemon.get().run();
+                return Exit.OK;
+            }
+            return main.line(out, err, arguments).execute(arguments);
+        } catch (RuntimeException | Error e) {
+            // picocli lets errors through: a library that does not fit, no memory.
+            return main.report(e, err);
+        }
+    }
+
+    private CommandLine line(PrintWriter out, PrintWriter err, String... arguments) {
+        // It would look for them, and no option has such a value.
+        System.setProperty("picocli.converters.excludes", "java\\.(sql|time)\\..*");
+        CommandLine line = new CommandLine(this);
         // To read one command's annotations takes longer than much of what a mount does: the others' are left alone.
         String first = arguments.length == 0 ? "" : arguments[0];
         COMMANDS.forEach((name, command) -> {
@@ -105,19 +123,13 @@ public final class Main implements Runnable {
                 line.addSubcommand(name, command.get());
             }
         });
-        line.setOut(out)
+        return line.setOut(out)
                 .setErr(err)
                 // An argument of @FILE is a COMMAND's.
                 .setExpandAtFiles(false)
                 .setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF))
                 .setParameterExceptionHandler(Main::refuse)
-                .setExecutionExceptionHandler((failure, command, parsed) -> main.report(failure, err));
-        try {
-            return line.execute(arguments);
-        } catch (Error e) {
-            // picocli lets these through: a library that does not fit, no memory.
-            return main.report(e, err);
-        }
+                .setExecutionExceptionHandler((failure, command, parsed) -> report(failure, err));
     }
 
     @Override

@@ -20,6 +20,7 @@ import picocli.CommandLine.Parameters;
 /** {@code kexecfs mount}: has a session mounted by the daemon, or mounts it and serves it until it is unmounted. */
 @Command(
         name = "mount",
+        addMethodSubcommands = false,
         customSynopsis = {
             "kexecfs mount [-f [--ready-fd N]] [-o OPTIONS] SESSION DIR",
             "       kexecfs mount --private [-o OPTIONS] SESSION -- COMMAND [ARG...]"
