@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Collectors;
 import org.kexecfs.luo.LiveUpdate;
 import org.kexecfs.luo.LiveUpdateSession;
@@ -23,8 +24,8 @@ import org.slf4j.LoggerFactory;
  *   <li>This process ends, in whatever way: what is parked stays so. A process keeper that holds nothing ends, too.
  * </ol>
  *
- * <p>Unhappy ends: a keeper that dies is replaced, and all that is parked is parked there again; only if both
- * processes die at once is anything lost. Safe for use by several threads; they wait for each other.
+ * <p>Unhappy ends: a keeper that dies is replaced by one that has what it had, and all that is parked is parked there again. A process
+ * keeper is two processes ({@code Seat}): what is parked is lost only if those and this one die at once. Safe for use by several threads; they wait for each other.
  */
 public interface Keep extends AutoCloseable {
     /** Bytes that a name may have. */
@@ -52,6 +53,16 @@ public interface Keep extends AutoCloseable {
         return Files.exists(Keeper.socket(directory))
                 ? Optional.empty()
                 : Optional.of(KeeperCommand.ofThisJvm(directory).process());
+    }
+
+    /**
+     * Which processes a process keeper is: they have open what any daemon has parked there.
+     *
+     * @param directory as for {@link #open}
+     * @return their pids; none if there is no such keeper, and never was
+     */
+    static Set<Integer> processes(Path directory) {
+        return Seat.processes(directory);
     }
 
     /** Nobody: what this process holds ends with it. */

@@ -1,16 +1,13 @@
 package org.kexecfs.keep;
 
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
+import java.util.stream.Stream;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.luo.LiveUpdate;
 import org.kexecfs.posix.Child;
@@ -19,6 +16,7 @@ import org.kexecfs.posix.Exec;
 import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.IgnoredSignals;
 import org.kexecfs.posix.Messages;
+import org.kexecfs.posix.Names;
 import org.kexecfs.posix.OwnProcess;
 import org.kexecfs.posix.Peer;
 import org.kexecfs.posix.Poll;
@@ -27,21 +25,23 @@ import org.kexecfs.posix.Sockets;
 
 /**
  * A process that does nothing but hold descriptors for a daemon, and hand them back to the next. It opens none itself, but for
- * LUO's incoming sessions, which must not be in the daemon alone for a moment. doc/keeper.md says what is spoken over its
+ * LUO's incoming sessions, which must not be in one process alone for a moment. doc/keeper.md says what is spoken over its
  * socket.
  *
  * <p>Its life:
  *
  * <ol>
- *   <li>A daemon that finds no keeper starts one ({@link #main}). It leaves the daemon's session and process group, binds
- *       its socket, and says {@value #READY}.
+ *   <li>A daemon that finds no keeper starts one ({@link #main}). It leaves the daemon's session and process group, takes the
+ *       {@link Seat}, which comes with a shadow that has whatever it has, binds its socket, and says {@value #READY}. If the keeper before
+ *       it was killed it has what that had by then, and hears first what that did not hear.
  *   <li>It serves one daemon at a time, which must be as mighty as it is ({@link Trust}); others are told so.
  *   <li>The daemon ends, in whatever way. What it sent before is taken in still. Then, if nothing is held, the keeper ends;
  *       otherwise it waits for the next daemon, for as long as it takes. A daemon that wanted that it starts again itself
  *       ({@link Restarts}).
  * </ol>
  *
- * <p>Only SIGKILL ends it before: signals that end a daemon, or a shutdown, must not cost what it holds.
+ * <p>Only SIGKILL, or a fault of its own, ends it before: signals that end a daemon, or a shutdown, must not cost what it holds. Its shadow
+ * has everything then, also what its daemon has sent and it has not read, until there is another keeper.
  */
 public final class Keeper implements AutoCloseable {
     /** What it says on its standard output once it can be connected to. */
@@ -50,7 +50,6 @@ public final class Keeper implements AutoCloseable {
     /** What it says if another has its place. Anything else is why it cannot run. */
     static final String TAKEN = "taken";
 
-    private static final String LOCK = "keeper.lock";
     private static final String SOCKET = "keeper.sock";
     private static final int BACKLOG = 16;
     private static final int STDERR = 2;
@@ -58,14 +57,17 @@ public final class Keeper implements AutoCloseable {
     /** Milliseconds until a keeper to which nobody came gives up. */
     private static final int PATIENCE = 30_000;
 
+    /** Milliseconds until another shadow is tried, if there was no room for one. */
+    private static final int NEXT_SHADOW = 1000;
+
     /** Descriptors that it needs for itself, and to spare. */
     private static final int OWN_FILES = 64;
 
-    private final Fd lock;
+    private final Seat seat;
     private final Fd listener;
     private final long most;
     private final Messages messages = new Messages(Said.LONGEST);
-    private final Map<String, Fd> held = new LinkedHashMap<>();
+    private final Held held;
     private final Restarts restarts = new Restarts();
     private final Function<List<String>, Child> starter;
 
@@ -80,39 +82,45 @@ public final class Keeper implements AutoCloseable {
 
     private boolean served;
 
-    private Keeper(Fd lock, Fd listener, long most, Function<List<String>, Child> starter) {
-        this.lock = lock;
+    private Keeper(Seat seat, Fd listener, long most, Function<List<String>, Child> starter) {
+        this.seat = seat;
         this.listener = listener;
         this.most = most;
         this.starter = starter;
+        this.held = new Held(seat.index());
     }
 
     /**
-     * A keeper that can be connected to, and is to {@link #run}.
+     * A keeper that can be connected to, and is to {@link #run}. It has what one that was killed before had.
      *
      * @param directory where its socket is to be; there, and its owner's alone
      * @param most descriptors that it may hold
      * @param starter starts the next daemon by a command
-     * @throws ErrnoException EBUSY if there is one; ENOSPC, EACCES for the directory
+     * @throws ErrnoException EBUSY if there is one; ENOSPC, EACCES for the directory; EAGAIN, ENOMEM for its shadow
      */
     static Keeper listen(Path directory, long most, Function<List<String>, Child> starter) {
-        Fd lock = Fd.open(directory.resolve(LOCK).toString(), Fd.O_RDWR | Fd.O_CREAT, 0600);
+        Seat seat = Seat.take(directory);
         try {
-            if (!lock.tryLock()) {
-                throw new ErrnoException(Errno.EBUSY, "there is a keeper in " + directory);
-            }
-            lock.truncate(0);
-            lock.pwrite(Fd.utf8(ProcessHandle.current().pid() + "\n"), 0);
-            // Nobody listens there: who does has the lock.
-            Files.deleteIfExists(socket(directory));
-            return new Keeper(lock, Sockets.listen(socket(directory).toString(), BACKLOG), most, starter);
-        } catch (IOException e) {
-            lock.close();
-            throw new ErrnoException(Errno.EACCES, directory + ": " + e.getMessage());
+            seat.cast();
+            // Nobody listens there who lives: who does has the seat.
+            Names.unlink(socket(directory));
+            Keeper keeper = new Keeper(seat, Sockets.listen(socket(directory).toString(), BACKLOG), most, starter);
+            seat.orphan().ifPresent(keeper::takeOver);
+            seat.settle();
+            return keeper;
         } catch (RuntimeException e) {
-            lock.close();
+            seat.close();
             throw e;
         }
+    }
+
+    /** What was said over the connection and is there still is heard first of all; then it is at its end, and who lives comes anew. */
+    private void takeOver(Orphan orphan) {
+        orphan.handOver(held);
+        orphan.daemon().ifPresent(connection -> {
+            Sockets.shutdown(connection);
+            serve(connection);
+        });
     }
 
     static Path socket(Path directory) {
@@ -125,13 +133,14 @@ public final class Keeper implements AutoCloseable {
             OwnProcess.leaveSession();
             IgnoredSignals signals = IgnoredSignals.ofEnd();
             long most = ResourceLimits.raiseOpenFiles() - OWN_FILES;
-            try (Keeper keeper = listen(Path.of(arguments[0]), most, command -> start(command, signals))) {
-                System.out.println(READY);
-                // Whoever waits for the daemon's output must not wait for us.
-                System.out.close();
-                System.err.close();
-                keeper.run();
-            }
+            Keeper keeper = listen(Path.of(arguments[0]), most, command -> start(command, signals));
+            System.out.println(READY);
+            // Whoever waits for the daemon's output must not wait for us.
+            System.out.close();
+            System.err.close();
+            keeper.run();
+            // Not if that throws: what we have is our shadow's then.
+            keeper.close();
         } catch (ErrnoException e) {
             System.out.println(e.is(Errno.EBUSY) ? TAKEN : e.getMessage());
         }
@@ -155,16 +164,20 @@ public final class Keeper implements AutoCloseable {
 
     /** Serves daemons, one after the other, until there is none and nothing is held. */
     void run() {
-        while (daemon != null || !served || !held.isEmpty()) {
-            List<Fd> ready = daemon == null
-                    ? Poll.await(List.of(wanted(listener), wanted(end)), patience())
-                    : Poll.await(List.of(wanted(daemon), wanted(listener), wanted(end)), Poll.FOREVER);
-            if (ready.isEmpty() && !served) {
-                return;
-            }
+        while (daemon != null || !served || held.size() > 0) {
+            List<Fd> ready = Poll.await(awaited(), patience());
             if (ready.isEmpty()) {
-                restart();
-            } else if (ready.getFirst().equals(daemon)) {
+                if (seat.shadowEnded().isEmpty()) {
+                    cast();
+                } else if (restarts.isWaiting()) {
+                    restart();
+                } else {
+                    return;
+                }
+            } else if (seat.shadowEnded().filter(ready::contains).isPresent()) {
+                seat.reap();
+                cast();
+            } else if (ready.contains(daemon)) {
                 // Its end may be what is next to be heard of a daemon, and then another is welcome.
                 hear();
             } else if (ready.contains(listener)) {
@@ -178,11 +191,33 @@ public final class Keeper implements AutoCloseable {
         }
     }
 
-    private int patience() {
-        if (!served) {
-            return PATIENCE;
+    private List<Poll.Wanted> awaited() {
+        return Stream.of(seat.shadowEnded(), Optional.ofNullable(daemon), Optional.of(listener), Optional.of(end))
+                .flatMap(Optional::stream)
+                .map(file -> new Poll.Wanted(file, Poll.POLLIN))
+                .toList();
+    }
+
+    /** If there is no room for a shadow now, we are alone until there is. */
+    private void cast() {
+        try {
+            seat.cast();
+        } catch (ErrnoException e) {
+            // Tried again.
         }
-        return restarts.isWaiting() ? restarts.millisecondsLeft(System.nanoTime()) : Poll.FOREVER;
+    }
+
+    private int patience() {
+        if (seat.shadowEnded().isEmpty()) {
+            return NEXT_SHADOW;
+        }
+        if (daemon != null) {
+            return Poll.FOREVER;
+        }
+        if (restarts.isWaiting()) {
+            return restarts.millisecondsLeft(System.nanoTime());
+        }
+        return served || held.size() > 0 ? Poll.FOREVER : PATIENCE;
     }
 
     private void restart() {
@@ -199,15 +234,11 @@ public final class Keeper implements AutoCloseable {
         }
     }
 
-    private static Poll.Wanted wanted(Fd fd) {
-        return new Poll.Wanted(fd, Poll.POLLIN);
-    }
-
     private void admit(Fd connection) {
         try (Peer peer = Sockets.peer(connection)) {
             Optional<String> refusal = Trust.refusal(peer);
             if (refusal.isEmpty() && daemon == null) {
-                daemon = connection;
+                serve(connection);
                 served = true;
                 restarts.begins(System.nanoTime());
                 return;
@@ -223,17 +254,26 @@ public final class Keeper implements AutoCloseable {
         connection.close();
     }
 
-    /** Takes in all that the daemon has said until now. */
+    private void serve(Fd connection) {
+        seat.index().put(connection, Index.DAEMON);
+        daemon = connection;
+    }
+
+    /** Takes in all that the daemon has said until now. A message is there until it is done: who takes our place does it again. */
     private void hear() {
         try {
             while (true) {
-                Optional<Messages.Message> message = messages.receive(daemon);
+                Optional<Messages.Message> message = messages.peek(daemon);
                 if (message.isEmpty()) {
                     return;
                 }
                 take(message.get());
+                messages.drop(daemon);
             }
-        } catch (ErrnoException e) {
+        } catch (RuntimeException e) {
+            // Its end; or a message that cannot be done, which is there still, and must not be whoever's comes after
+            // us.
+            seat.index().clear(daemon);
             daemon.close();
             daemon = null;
             restarts.ends(System.nanoTime());
@@ -256,10 +296,10 @@ public final class Keeper implements AutoCloseable {
             case HELLO -> tellAll();
             case PARK ->
                 file.ifPresentOrElse(
-                        fd -> close(held.put(said.about(), fd)),
+                        fd -> held.put(said.about(), fd),
                         () -> answer(daemon, Said.of(Said.Word.LOST, said.about()), Optional.empty()));
-            case RETRIEVE -> retrieve(said.about().split("\n"));
-            case RELEASE -> close(held.remove(said.about()));
+            case RETRIEVE -> retrieve(said.about().split("\n", 3));
+            case RELEASE -> held.remove(said.about());
             case RESTART ->
                 restarts.by(
                         said.about().isEmpty()
@@ -270,17 +310,27 @@ public final class Keeper implements AutoCloseable {
         }
     }
 
-    /** Here and not in the daemon: so there is no moment at which only a daemon has it that may be killed. */
+    /**
+     * Here and not in the daemon: the moment that LUO has given it, our shadow has it, too. It may be held already: one before us died
+     * before it could tell.
+     */
     private void retrieve(String[] lines) {
         if (lines.length != 3) {
             throw new ErrnoException(Errno.EPROTO, "a message that is none");
         }
+        String name = lines[0];
         try {
-            Fd session = LiveUpdate.told(lines[1]).retrieveSession(lines[2]).fd();
-            close(held.put(lines[0], session));
-            answer(daemon, Said.of(Said.Word.FILE, lines[0]), Optional.of(session));
+            if (held.get(name).isEmpty()) {
+                seat.index().intend(new Index.Intent(name, lines[2]));
+                held.put(
+                        name,
+                        LiveUpdate.told(lines[1]).retrieveSession(lines[2]).fd());
+            }
+            answer(daemon, Said.of(Said.Word.FILE, name), held.get(name));
         } catch (ErrnoException e) {
             answer(daemon, Said.of(Said.Word.FAILED, e.errno().name() + " " + e.getMessage()), Optional.empty());
+        } finally {
+            seat.index().intendNothing();
         }
     }
 
@@ -289,12 +339,16 @@ public final class Keeper implements AutoCloseable {
         held.forEach((name, file) -> answer(daemon, Said.of(Said.Word.FILE, name), Optional.of(file)));
     }
 
+    /** What is said to one who has gone is not heard; what it said itself is to be heard still. */
     private void answer(Fd connection, Said said, Optional<Fd> file) {
         while (true) {
             try {
                 messages.send(connection, said.bytes(), file);
                 return;
             } catch (ErrnoException e) {
+                if (e.is(Errno.EPIPE, Errno.ECONNRESET)) {
+                    return;
+                }
                 if (!e.is(Errno.EAGAIN)) {
                     throw e;
                 }
@@ -303,18 +357,15 @@ public final class Keeper implements AutoCloseable {
         }
     }
 
-    private static void close(Fd file) {
-        if (file != null) {
-            file.close();
-        }
-    }
-
+    /** In order: what is held ends with us. */
     @Override
     public void close() {
-        close(daemon);
-        held.values().forEach(Fd::close);
+        if (daemon != null) {
+            daemon.close();
+        }
+        held.close();
         listener.close();
         end.close();
-        lock.close();
+        seat.close();
     }
 }

@@ -12,6 +12,7 @@ import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.Messages;
 import org.kexecfs.posix.Peer;
+import org.kexecfs.posix.Pidfd;
 import org.kexecfs.posix.Poll;
 import org.kexecfs.posix.Sockets;
 import org.slf4j.Logger;
@@ -31,6 +32,7 @@ final class KeeperConnection implements AutoCloseable {
     private static final int PATIENCE = 60_000;
 
     private final Fd socket;
+    private final Peer keeper;
     private final Fd stop = Fd.event();
     private final Messages sent = new Messages(Said.LONGEST);
     private final Messages received = new Messages(Said.LONGEST);
@@ -45,19 +47,20 @@ final class KeeperConnection implements AutoCloseable {
     private boolean listening;
     private boolean closing;
 
-    private KeeperConnection(Fd socket) {
+    private KeeperConnection(Fd socket, Peer keeper) {
         this.socket = socket;
+        this.keeper = keeper;
     }
 
     /**
      * Connects to the keeper that listens in a directory, and asks what it has.
      *
-     * @throws ErrnoException ENOENT, ECONNREFUSED if there is none; EPIPE if it has just ended; EBUSY if it serves
-     *     another; EPERM if it refuses us, or is not ours; EIO if it does not answer
+     * @throws ErrnoException ENOENT, ECONNREFUSED if there is none; EPIPE if it has ended, although its shadow may listen still; EAGAIN
+     *     if nobody is let in; EBUSY if it serves another; EPERM if it refuses us, or is not ours; EIO if it does not answer
      */
     static KeeperConnection open(Path directory) {
-        KeeperConnection connection =
-                new KeeperConnection(Sockets.connect(Keeper.socket(directory).toString()));
+        Fd socket = Sockets.connectWithoutWaiting(Keeper.socket(directory).toString());
+        KeeperConnection connection = new KeeperConnection(socket, Sockets.peer(socket));
         try {
             connection.checkKeeper(directory);
             connection.hello();
@@ -71,11 +74,22 @@ final class KeeperConnection implements AutoCloseable {
 
     /** Whoever listens there gets all our files. */
     private void checkKeeper(Path directory) {
-        try (Peer keeper = Sockets.peer(socket)) {
-            Trust.refusal(keeper).ifPresent(why -> {
-                throw new ErrnoException(Errno.EPERM, "the keeper in " + directory + " is not ours: " + why);
-            });
+        Optional<String> refusal = Trust.refusal(keeper);
+        checkAlive();
+        refusal.ifPresent(why -> {
+            throw new ErrnoException(Errno.EPERM, "the keeper in " + directory + " is not ours: " + why);
+        });
+    }
+
+    /** Its end of the connection is open as long as its shadow lives, or who has taken that over: so the process itself is watched. */
+    private void checkAlive() {
+        if (keeper.process().map(Pidfd::hasEnded).orElse(true)) {
+            throw ended();
         }
+    }
+
+    private static ErrnoException ended() {
+        return new ErrnoException(Errno.EPIPE, "the keeper has ended");
     }
 
     private void hello() {
@@ -101,10 +115,20 @@ final class KeeperConnection implements AutoCloseable {
     }
 
     private Messages.Message answer() {
-        if (Poll.await(List.of(new Poll.Wanted(socket, Poll.POLLIN)), PATIENCE).isEmpty()) {
+        List<Fd> ready = Poll.await(
+                List.of(new Poll.Wanted(socket, Poll.POLLIN), new Poll.Wanted(end(), Poll.POLLIN)), PATIENCE);
+        if (ready.isEmpty()) {
             throw new ErrnoException(Errno.EIO, "the keeper does not answer");
         }
+        if (!ready.contains(socket)) {
+            throw ended();
+        }
         return received.receive(socket).orElseThrow(KeeperConnection::protocol);
+    }
+
+    /** Ready once the keeper has ended. */
+    private Fd end() {
+        return keeper.process().orElseThrow(KeeperConnection::ended).ended();
     }
 
     private static Said said(Messages.Message message) {
@@ -144,9 +168,13 @@ final class KeeperConnection implements AutoCloseable {
         try {
             while (true) {
                 List<Fd> ready = Poll.await(
-                        List.of(new Poll.Wanted(stop, Poll.POLLIN), new Poll.Wanted(socket, Poll.POLLIN)),
+                        List.of(
+                                new Poll.Wanted(stop, Poll.POLLIN),
+                                new Poll.Wanted(socket, Poll.POLLIN),
+                                new Poll.Wanted(end(), Poll.POLLIN)),
                         Poll.FOREVER);
-                if (ready.contains(stop)) {
+                // What it has said before its end is heard.
+                if (ready.contains(stop) || !ready.contains(socket)) {
                     return;
                 }
                 received.receive(socket).ifPresent(this::hear);
@@ -200,7 +228,7 @@ final class KeeperConnection implements AutoCloseable {
     /**
      * Has the keeper retrieve a session of LUO, and hold it.
      *
-     * @return the session's descriptor, the caller's to close
+     * @return the session's descriptor, the caller's to close; also if the keeper has it by that name already
      * @throws ErrnoException LUO's errno; EPIPE, ECONNRESET if the keeper has ended
      */
     Fd retrieve(String name, String luo, String session) {
@@ -240,12 +268,25 @@ final class KeeperConnection implements AutoCloseable {
             Thread.currentThread().interrupt();
         }
         if (!heard.getAsBoolean()) {
-            throw new ErrnoException(Errno.EPIPE, "the keeper has ended");
+            throw ended();
         }
     }
 
     private void send(Said said, Optional<Fd> file) {
-        sent.send(socket, said.bytes(), file);
+        while (true) {
+            try {
+                sent.send(socket, said.bytes(), file);
+                return;
+            } catch (ErrnoException e) {
+                if (!e.is(Errno.EAGAIN)) {
+                    throw e;
+                }
+                Poll.await(
+                        List.of(new Poll.Wanted(socket, Poll.POLLOUT), new Poll.Wanted(end(), Poll.POLLIN)),
+                        Poll.FOREVER);
+                checkAlive();
+            }
+        }
     }
 
     /** Ends the connection; what the keeper holds it goes on to hold. */
@@ -261,6 +302,7 @@ final class KeeperConnection implements AutoCloseable {
 
     private void closeDescriptors() {
         socket.close();
+        keeper.close();
         stop.close();
     }
 }

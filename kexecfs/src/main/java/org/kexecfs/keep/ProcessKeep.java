@@ -48,6 +48,9 @@ final class ProcessKeep implements Keep {
     /** How often a keeper that died could not be replaced. */
     private long failures;
 
+    /** What a keeper has been told to retrieve: if it was killed then, the next may have it. Empty if there is no such thing. */
+    private String retrieving = "";
+
     private boolean closed;
 
     /**
@@ -81,7 +84,7 @@ final class ProcessKeep implements Keep {
                 return KeeperConnection.open(directory);
             } catch (ErrnoException e) {
                 boolean late = System.nanoTime() >= deadline;
-                boolean gone = isGone(e) || e.is(Errno.ENOENT, Errno.ECONNREFUSED);
+                boolean gone = isGone(e) || e.is(Errno.ENOENT, Errno.ECONNREFUSED, Errno.EAGAIN);
                 if (late || !gone && !e.is(Errno.EBUSY)) {
                     throw e;
                 }
@@ -129,14 +132,17 @@ final class ProcessKeep implements Keep {
     @Override
     public synchronized LiveUpdateSession retrieve(String name, LiveUpdate luo, String session) {
         KeptName.check(name);
-        AtomicReference<Fd> retrieved = new AtomicReference<>();
-        say(() -> retrieved.set(keeper.retrieve(name, luo.toString(), session)));
-        if (retrieved.get() == null) {
-            throw new ErrnoException(
-                    Errno.EAGAIN, "the keeper has ended as it was to retrieve session '" + session + "'; try again");
+        retrieving = name;
+        try {
+            AtomicReference<Fd> retrieved = new AtomicReference<>();
+            while (retrieved.get() == null) {
+                say(() -> retrieved.set(keeper.retrieve(name, luo.toString(), session)));
+            }
+            parked.put(name, retrieved.get());
+            return luo.adopt(retrieved.get());
+        } finally {
+            retrieving = "";
         }
-        parked.put(name, retrieved.get());
-        return luo.adopt(retrieved.get());
     }
 
     @Override
@@ -234,7 +240,9 @@ final class ProcessKeep implements Keep {
     private void fill(KeeperConnection next) {
         next.restartBy(restart);
         next.held().values().forEach(Fd::close);
-        next.held().keySet().stream().filter(name -> !parked.containsKey(name)).forEach(next::release);
+        next.held().keySet().stream()
+                .filter(name -> !parked.containsKey(name) && !name.equals(retrieving))
+                .forEach(next::release);
         parked.forEach(next::park);
     }
 

@@ -22,7 +22,7 @@ public final class DeviceLiveUpdate implements LiveUpdate {
     public static final String PATH = "/dev/liveupdate";
 
     /** What /proc/self/fd shows of a session, before its name. */
-    private static final String SHOWN = "anon_inode:[luo_session] ";
+    static final String SHOWN = "anon_inode:[luo_session] ";
 
     private static final Path BOOT_ID = Path.of("/proc/sys/kernel/random/boot_id");
 

@@ -86,6 +86,18 @@ public interface LiveUpdate {
     }
 
     /**
+     * Whether a descriptor is that of an incoming session, as far as its link in /proc tells: nothing is opened, nor asked, and nobody
+     * waited for. The kernel's link does not tell an incoming session from an outgoing one.
+     *
+     * @param link where {@code /proc/PID/fd/N} leads to
+     * @param session the session's name
+     */
+    static boolean isIncoming(Path link, String session) {
+        return link.toString().equals(DeviceLiveUpdate.SHOWN + session)
+                || link.endsWith(Path.of("incoming", new SessionName(session).asFileName(), "session"));
+    }
+
+    /**
      * Has it opened while no other thread of this process does, again and again if somebody else has it open: for whoever has it
      * opened by another process, as {@link #createSession} and {@link #retrieveSession} do by themselves.
      *

@@ -39,6 +39,8 @@ record SessionDirectory(Path path) {
     Fd open() {
         Path file = path.resolve("session");
         Path prepared = path.resolve("session.new");
+        // Of one who was killed while he did this.
+        Names.unlink(prepared);
         Fd session = Facts.of(OPENER, ProcessHandle.current().pid()).write(prepared);
         try {
             session.lock();

@@ -98,6 +98,10 @@ public final class Libc {
         return (int) LIBRARY.call("rename", from, to);
     }
 
+    public int unlink(String path) {
+        return (int) LIBRARY.call("unlink", path);
+    }
+
     public int symlink(String target, String path) {
         return (int) LIBRARY.call("symlink", target, path);
     }
@@ -313,6 +317,23 @@ public final class Libc {
 
     public int posix_spawnattr_destroy(Pointer attributes) {
         return (int) LIBRARY.call("posix_spawnattr_destroy", attributes);
+    }
+
+    /** With the arguments that CLONE_PARENT_SETTID takes. */
+    public int clone(long function, Pointer stack, int flags, Pointer argument, Pointer parentThread) {
+        return (int) LIBRARY.call("clone", function, stack, flags, argument, parentThread);
+    }
+
+    public long dlsym(Pointer library, String name) {
+        return LIBRARY.call("dlsym", library, name);
+    }
+
+    public long mmap(Pointer address, long length, int protection, int flags, int fd, long offset) {
+        return LIBRARY.call("mmap", address, length, protection, flags, fd, offset);
+    }
+
+    public int shutdown(int socket, int how) {
+        return (int) LIBRARY.call("shutdown", socket, how);
     }
 
     public int waitpid(int pid, Pointer status, int options) {

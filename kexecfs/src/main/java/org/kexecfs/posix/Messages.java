@@ -24,6 +24,7 @@ public final class Messages {
 
     private static final int SOL_SOCKET = 1;
     private static final int SCM_RIGHTS = 1;
+    private static final int MSG_PEEK = 0x2;
     private static final int MSG_CTRUNC = 0x8;
     private static final int MSG_TRUNC = 0x20;
     private static final int MSG_NOSIGNAL = 0x4000;
@@ -56,10 +57,27 @@ public final class Messages {
      * @throws ErrnoException EPIPE if the other side has closed, and all that it sent was received
      */
     public Optional<Message> receive(Fd socket) {
+        return receive(socket, 0);
+    }
+
+    /**
+     * {@link #receive}, but that it is the next message still, until {@link #drop}. Its descriptors are ours to close each time.
+     */
+    public Optional<Message> peek(Fd socket) {
+        return receive(socket, MSG_PEEK);
+    }
+
+    /** Takes the next message away, and its descriptors with it. */
+    public void drop(Fd socket) {
+        prepare(0, 0);
+        receiveInto(socket, 0);
+    }
+
+    private Optional<Message> receive(Fd socket, int flags) {
         prepare(longest, SIZE_OF_CONTROL);
         long length;
         try {
-            length = receiveInto(socket);
+            length = receiveInto(socket, flags);
         } catch (ErrnoException e) {
             if (e.is(Errno.EAGAIN)) {
                 return Optional.empty();
@@ -75,15 +93,15 @@ public final class Messages {
         return Optional.of(new Message(bytes, files, (memory.getInt(48) & (MSG_TRUNC | MSG_CTRUNC)) == 0));
     }
 
-    private long receiveInto(Fd socket) {
+    private long receiveInto(Fd socket, int flags) {
         try {
-            return checkLong(() -> C.recvmsg(socket.number(), memory, MSG_CMSG_CLOEXEC), () -> "recvmsg");
+            return checkLong(() -> C.recvmsg(socket.number(), memory, flags | MSG_CMSG_CLOEXEC), () -> "recvmsg");
         } catch (ErrnoException e) {
             if (!e.is(Errno.ECONNRESET)) {
                 throw e;
             }
             // Told once: it closed without having read all of ours. What it said before that is still to come.
-            return checkLong(() -> C.recvmsg(socket.number(), memory, MSG_CMSG_CLOEXEC), () -> "recvmsg");
+            return checkLong(() -> C.recvmsg(socket.number(), memory, flags | MSG_CMSG_CLOEXEC), () -> "recvmsg");
         }
     }
 

@@ -3,12 +3,14 @@ package org.kexecfs.posix;
 import static org.kexecfs.posix.Libc.C;
 import static org.kexecfs.posix.Syscall.check;
 
+import java.util.List;
 import java.util.Optional;
 import jnr.constants.platform.linux.Errno;
 import jnr.ffi.Pointer;
 
 /** A process held by a descriptor (pidfd_open(2)): its number cannot come to mean another process. */
 public final class Pidfd implements AutoCloseable {
+    private static final int SIGKILL = 9;
     private static final int SIZE_OF_PIDFD_INFO = 72;
     private static final long PIDFD_GET_INFO = 0xc0000000L | SIZE_OF_PIDFD_INFO << 16 | 0xff0b;
     private static final long PIDFD_INFO_COREDUMP = 1 << 4;
@@ -46,6 +48,32 @@ public final class Pidfd implements AutoCloseable {
     /** Its id in our PID namespace. Still its own while {@link #isAlive()}. */
     public int pid() {
         return pid;
+    }
+
+    /** Ready (POLLIN) once the process has ended. Ours to close. */
+    public Fd ended() {
+        return fd;
+    }
+
+    /** Whether the process has ended, be it reaped or not. */
+    public boolean hasEnded() {
+        return !Poll.await(List.of(new Poll.Wanted(fd, Poll.POLLIN)), 0).isEmpty();
+    }
+
+    /**
+     * SIGKILL (pidfd_send_signal(2)), and waits for its end. Nothing, if it has ended.
+     *
+     * @throws ErrnoException EPERM
+     */
+    public void kill() {
+        try {
+            check(() -> C.pidfd_send_signal(fd.number(), SIGKILL, null, 0), () -> "SIGKILL of process " + pid);
+        } catch (ErrnoException e) {
+            if (!e.is(Errno.ESRCH)) {
+                throw e;
+            }
+        }
+        Poll.await(List.of(new Poll.Wanted(fd, Poll.POLLIN)), Poll.FOREVER);
     }
 
     /** Whether the process has not been reaped: what /proc said of its pid before this call was about it. */

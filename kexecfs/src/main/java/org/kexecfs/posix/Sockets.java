@@ -18,6 +18,7 @@ public final class Sockets {
     private static final int SOCK_SEQPACKET = 5;
     private static final int SOCK_NONBLOCK = 0x800;
     private static final int SOCK_CLOEXEC = 0x80000;
+    private static final int SHUT_RDWR = 2;
     private static final int SOL_SOCKET = 1;
     private static final int SO_SNDBUF = 7;
     private static final int SO_PEERCRED = 17;
@@ -66,6 +67,15 @@ public final class Sockets {
      */
     public static Fd connect(String path) {
         return connect(SOCK_SEQPACKET, path, address(path), SIZE_OF_ADDRESS);
+    }
+
+    /**
+     * {@link #connect}, but that neither this, nor reading and writing, ever waits.
+     *
+     * @throws ErrnoException EAGAIN if its backlog is full; and as {@link #connect}
+     */
+    public static Fd connectWithoutWaiting(String path) {
+        return connect(SOCK_SEQPACKET | SOCK_NONBLOCK, path, address(path), SIZE_OF_ADDRESS);
     }
 
     /**
@@ -130,6 +140,16 @@ public final class Sockets {
             }
             throw e;
         }
+    }
+
+    /**
+     * Ends a connection in both directions, for all who have it open (shutdown(2)): nothing more can be sent. What was sent before is
+     * there to be received still, and then its end.
+     *
+     * @throws ErrnoException ENOTCONN
+     */
+    public static void shutdown(Fd connection) {
+        check(() -> C.shutdown(connection.number(), SHUT_RDWR), () -> "shutdown");
     }
 
     /** Limits how much that nobody reads waits in a connection (SO_SNDBUF); the kernel has a least of its own. */

@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Stream;
 import jnr.constants.platform.linux.Errno;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -25,6 +26,7 @@ import org.kexecfs.luo.EmulatedLiveUpdate;
 import org.kexecfs.luo.LiveUpdateSession;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
+import org.kexecfs.posix.Shadow;
 
 /** What a keeper process does for its daemon, through kills of either. */
 class ProcessKeepTest {
@@ -38,8 +40,8 @@ class ProcessKeepTest {
     @AfterEach
     void nothingIsLeftBehind() {
         files.forEach(Fd::close);
-        keepers().forEach(ProcessHandle::destroyForcibly);
-        await().atMost(LONG).until(() -> keepers().isEmpty());
+        keepersAndShadows().forEach(ProcessHandle::destroyForcibly);
+        await().atMost(LONG).until(() -> keepersAndShadows().findAny().isEmpty());
     }
 
     @Test
@@ -128,13 +130,45 @@ class ProcessKeepTest {
     }
 
     @Test
+    void ofBothKilledAtOnceTheNextFindsAllThatWasParked() throws IOException {
+        try (Parker daemon = Parker.start(List.of(), directory, "a", "b")) {
+            assertEquals("parked", daemon.said());
+            killKeeper();
+            daemon.kill();
+        }
+        try (Keep next = open()) {
+            assertEquals(Set.of("a", "b"), next.found().keySet());
+            assertEquals("a", content(found(next, "a")));
+            assertEquals("b", content(found(next, "b")));
+            assertEquals(1, keepers().size());
+            assertEquals(1, shadows().size());
+        }
+    }
+
+    @Test
+    void aShadowThatIsKilledIsReplaced_andTheKeeperIsNot() throws IOException {
+        try (Keep keep = open()) {
+            keep.park("a", file("a"));
+            ProcessHandle keeper = keepers().getFirst();
+            ProcessHandle shadow = shadows().getFirst();
+            shadow.destroyForcibly();
+            await().atMost(LONG).until(() -> shadows().size() == 1 && !shadows().contains(shadow));
+            assertEquals(List.of(keeper), keepers());
+            killKeeper();
+        }
+        try (Keep next = open()) {
+            assertEquals("a", content(found(next, "a")));
+        }
+    }
+
+    @Test
     void aKeeperThatHoldsNothingEndsWithItsDaemon() {
         try (Keep keep = open()) {
             keep.park("a", file("a"));
             keep.release("a");
             assertEquals(1, keepers().size());
         }
-        await().atMost(LONG).until(() -> keepers().isEmpty());
+        await().atMost(LONG).until(() -> keepersAndShadows().findAny().isEmpty());
     }
 
     @Test
@@ -363,10 +397,24 @@ class ProcessKeepTest {
     }
 
     private List<ProcessHandle> keepers() {
+        return keepersAndShadows().filter(process -> !isShadow(process.pid())).toList();
+    }
+
+    private List<ProcessHandle> shadows() {
+        return keepersAndShadows().filter(process -> isShadow(process.pid())).toList();
+    }
+
+    private Stream<ProcessHandle> keepersAndShadows() {
         String last = directory.toString();
-        return ProcessHandle.allProcesses()
-                .filter(process -> isKeeper(process.pid(), last))
-                .toList();
+        return ProcessHandle.allProcesses().filter(process -> isKeeper(process.pid(), last));
+    }
+
+    private static boolean isShadow(long pid) {
+        try {
+            return Files.readString(Path.of("/proc/" + pid + "/comm")).equals(Shadow.NAME + "\n");
+        } catch (IOException e) {
+            return false;
+        }
     }
 
     private static boolean isKeeper(long pid, String last) {

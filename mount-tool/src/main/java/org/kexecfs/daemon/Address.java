@@ -4,7 +4,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.Set;
 import jnr.constants.platform.linux.Errno;
+import org.kexecfs.keep.Keep;
 import org.kexecfs.mount.RuntimeDirectory;
 import org.kexecfs.posix.ErrnoException;
 
@@ -44,9 +46,9 @@ public record Address(Path directory) {
                 .orElseThrow(() -> new ErrnoException(Errno.EIO, lock() + " does not say which process kexecfsd is"));
     }
 
-    /** The process that its keeper is, or was; empty if it never had one. */
-    public Optional<Integer> keeper() {
-        return process(directory.resolve("keeper.lock"));
+    /** The processes that its keeper is, or was; none if it never had one. */
+    public Set<Integer> keeper() {
+        return Keep.processes(directory);
     }
 
     private static Optional<Integer> process(Path lock) {

@@ -55,10 +55,9 @@ final class KexecCommand implements Runnable {
         EmulatedLiveUpdate.Kexec done = new EmulatedLiveUpdate(emulation).kexec();
         Optional<Integer> daemon = Kexecfsd.drop(emulation);
         // It has other emulations' sessions, too.
-        Optional<Integer> keeper = Address.ours().keeper();
+        Set<Integer> keeper = Address.ours().keeper();
         done.holders().stream()
-                .filter(holder -> !Optional.of(holder).equals(daemon)
-                        && !Optional.of(holder).equals(keeper))
+                .filter(holder -> !Optional.of(holder).equals(daemon) && !keeper.contains(holder))
                 .forEach(KexecCommand::kill);
         mounts.reversed().stream()
                 .map(MountedSession::directory)
