@@ -13,10 +13,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.kexecfs.keep.Keep;
 
 /** What becomes of mounts, and of bind mounts of them, whose kexecfsd was killed. Needs root and /dev/fuse. */
 class HealIT {
@@ -126,12 +128,23 @@ class HealIT {
     }
 
     @Test
-    void ofBothKilledAtOnce_theSessionIsLost_andWhatSomebodyHasMappedIsNot() throws Exception {
+    void ofDaemonAndKeeperKilledAtOnce_nothingIsLost() throws Exception {
+        image.sh("mount --bind web/d bind && kill -KILL $(cat run/keeper.lock) $(cat run/kexecfsd.pid)");
+        heal();
+
+        assertEquals("bytes\n", image.sh("cat bind/file web/d/file | uniq"));
+        image.sh("umount bind; kexecfs umount web; timeout 30 flock run/keeper.lock true");
+    }
+
+    @Test
+    void ofDaemonKeeperAndShadowKilledAtOnce_theSessionIsLost_andWhatSomebodyHasMappedIsNot() throws Exception {
         MappedByteBuffer mapped;
         try (FileChannel file = FileChannel.open(work.resolve("web/d/file"), StandardOpenOption.READ)) {
             mapped = file.map(FileChannel.MapMode.READ_ONLY, 0, 5);
         }
-        image.sh("kill -STOP $(cat run/kexecfsd.pid); kill -KILL $(cat run/keeper.lock) $(cat run/kexecfsd.pid)");
+        String keeper =
+                Keep.processes(image.runtime()).stream().map(pid -> " " + pid).collect(Collectors.joining());
+        image.sh("kill -STOP $(cat run/kexecfsd.pid); kill -KILL $(cat run/kexecfsd.pid)" + keeper);
 
         assertEquals("bytes", StandardCharsets.US_ASCII.decode(mapped).toString());
         assertNotEquals(0, image.run("kexecfs heal").exit(), "the mount is dead still");

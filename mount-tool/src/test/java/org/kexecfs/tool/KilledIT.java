@@ -12,18 +12,21 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.kexecfs.keep.Keep;
 
 /**
- * SIGKILL of kexecfsd and of its keeper at random moments under load: what was acknowledged is there, every byte and
+ * SIGKILL of kexecfsd, of its keeper, each and both, and of the keeper's shadow, at random moments under load: what was acknowledged is there, every byte and
  * attribute, and the state is the one before or the one after. Needs root and /dev/fuse. {@code -Dkexecfs.kills=N} for more
  * kills or fewer, {@code -Dkexecfs.seed=N} for the same ones.
  */
@@ -77,8 +80,17 @@ class KilledIT {
         private enum Victim {
             DAEMON,
             KEEPER,
-            /** As soon as there is a keeper again that holds all, the daemon: both at once would be a loss. */
-            KEEPER_AND_DAEMON
+            /** And then the one that is about to take its place. */
+            KEEPERS,
+            SHADOW,
+            /** Both at once. */
+            KEEPER_AND_DAEMON,
+            /** Both at once, and then the keeper that is about to take everything from the shadow. */
+            KEEPERS_AND_DAEMON;
+
+            boolean isDaemon() {
+                return this == DAEMON || this == KEEPER_AND_DAEMON || this == KEEPERS_AND_DAEMON;
+            }
         }
 
         private Lane(Path directory, Random random) throws Exception {
@@ -119,9 +131,13 @@ class KilledIT {
                     kill(victim);
                     return null;
                 });
-                assertEquals(victim == Victim.KEEPER, alive, when);
+                assertEquals(!victim.isDaemon(), alive, when);
                 if (!alive) {
+                    long keeper = keeper();
                     image.startDaemon(log);
+                    if (victim == Victim.KEEPERS_AND_DAEMON) {
+                        killNext(keeper);
+                    }
                     awaitHealed();
                 }
                 for (Load load : loads) {
@@ -131,9 +147,12 @@ class KilledIT {
         }
 
         private Victim victim() {
-            return switch (random.nextInt(6)) {
+            return switch (random.nextInt(10)) {
                 case 0 -> Victim.KEEPER;
-                case 1 -> Victim.KEEPER_AND_DAEMON;
+                case 1 -> Victim.KEEPERS;
+                case 2 -> Victim.SHADOW;
+                case 3 -> Victim.KEEPER_AND_DAEMON;
+                case 4 -> Victim.KEEPERS_AND_DAEMON;
                 default -> Victim.DAEMON;
             };
         }
@@ -165,21 +184,66 @@ class KilledIT {
             return alive;
         }
 
-        private void kill(Victim victim) throws IOException {
-            if (victim != Victim.DAEMON) {
-                long before = replacements();
-                kill("keeper.lock");
-                await().atMost(LONG).pollInterval(STEP).until(() -> replacements() > before);
+        private void kill(Victim victim) throws Exception {
+            long keeper = keeper();
+            long before = replacements();
+            switch (victim) {
+                case DAEMON -> end(daemon());
+                case SHADOW -> killShadow(keeper);
+                case KEEPER -> end(keeper);
+                case KEEPERS -> {
+                    end(keeper);
+                    killNext(keeper);
+                }
+                case KEEPER_AND_DAEMON, KEEPERS_AND_DAEMON -> {
+                    long daemon = daemon();
+                    end(keeper);
+                    end(daemon);
+                }
             }
-            if (victim != Victim.KEEPER) {
-                kill("kexecfsd.pid");
+            if (victim == Victim.KEEPER || victim == Victim.KEEPERS) {
+                await().atMost(LONG).pollInterval(STEP).until(() -> replacements() > before);
             }
         }
 
-        private void kill(String file) throws IOException {
-            long pid = Long.parseLong(
+        private void killShadow(long keeper) {
+            Set<Long> before = shadows(keeper);
+            assertEquals(1, before.size());
+            before.forEach(Lane::end);
+            await().atMost(LONG)
+                    .pollInterval(STEP)
+                    .until(() -> shadows(keeper).size() == 1 && !shadows(keeper).equals(before));
+        }
+
+        private Set<Long> shadows(long keeper) {
+            return Keep.processes(image.runtime()).stream()
+                    .map(Integer::longValue)
+                    .filter(pid -> pid != keeper)
+                    .collect(Collectors.toSet());
+        }
+
+        /** Kills whoever takes the place of a keeper, while it does, or just after. */
+        private void killNext(long keeper) throws Exception {
+            await().atMost(LONG).pollInterval(Duration.ofMillis(1)).until(() -> keeper() != keeper);
+            Thread.sleep(random.nextInt(40));
+            ProcessHandle.of(keeper()).ifPresent(ProcessHandle::destroyForcibly);
+        }
+
+        private static void end(long pid) {
+            assertTrue(ProcessHandle.of(pid).orElseThrow().destroyForcibly());
+        }
+
+        private long daemon() throws IOException {
+            return pid("kexecfsd.pid");
+        }
+
+        private long keeper() throws IOException {
+            return pid("keeper.lock");
+        }
+
+        private long pid(String file) throws IOException {
+            return Long.parseLong(
                     Files.readString(image.runtime().resolve(file)).strip());
-            assertTrue(ProcessHandle.of(pid).orElseThrow().destroyForcibly(), file);
         }
 
         private long replacements() {
