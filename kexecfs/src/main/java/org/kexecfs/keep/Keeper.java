@@ -2,10 +2,12 @@ package org.kexecfs.keep;
 
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Function;
 import java.util.stream.Stream;
 import jnr.constants.platform.linux.Errno;
@@ -96,17 +98,15 @@ public final class Keeper implements AutoCloseable {
      * @param directory where its socket is to be; there, and its owner's alone
      * @param most descriptors that it may hold
      * @param starter starts the next daemon by a command
-     * @throws ErrnoException EBUSY if there is one; ENOSPC, EACCES for the directory; EAGAIN, ENOMEM for its shadow
+     * @throws ErrnoException EBUSY if there is one; ENOSPC, EACCES for the directory
      */
     static Keeper listen(Path directory, long most, Function<List<String>, Child> starter) {
         Seat seat = Seat.take(directory);
         try {
-            seat.cast();
             // Nobody listens there who lives: who does has the seat.
             Names.unlink(socket(directory));
             Keeper keeper = new Keeper(seat, Sockets.listen(socket(directory).toString(), BACKLOG), most, starter);
             seat.orphan().ifPresent(keeper::takeOver);
-            seat.settle();
             return keeper;
         } catch (RuntimeException e) {
             seat.close();
@@ -162,8 +162,11 @@ public final class Keeper implements AutoCloseable {
         }
     }
 
-    /** Serves daemons, one after the other, until there is none and nothing is held. */
+    /** Serves daemons, one after the other, until there is none and nothing is held. Until it has a shadow, it serves nobody. */
     void run() {
+        while (!cast()) {
+            LockSupport.parkNanos(Duration.ofMillis(NEXT_SHADOW).toNanos());
+        }
         while (daemon != null || !served || held.size() > 0) {
             List<Fd> ready = Poll.await(awaited(), patience());
             if (ready.isEmpty()) {
@@ -198,12 +201,13 @@ public final class Keeper implements AutoCloseable {
                 .toList();
     }
 
-    /** If there is no room for a shadow now, we are alone until there is. */
-    private void cast() {
+    /** Whether there is room for a shadow now. */
+    private boolean cast() {
         try {
             seat.cast();
+            return true;
         } catch (ErrnoException e) {
-            // Tried again.
+            return false;
         }
     }
 

@@ -62,11 +62,14 @@ record KeeperCommand(List<String> command) {
     /**
      * Starts a keeper, and waits until it can be connected to, unless there is one by then.
      *
-     * @throws ErrnoException EIO, with what it said, if it cannot be started
+     * @throws ErrnoException EIO, with what it said, if it cannot be started; EPIPE if it ended without a word, as who is killed does
      */
     void start() {
         try (BufferedReader said = process().start().inputReader(StandardCharsets.UTF_8)) {
             List<String> lines = said.lines().toList();
+            if (lines.isEmpty()) {
+                throw new ErrnoException(Errno.EPIPE, "a keeper was started, and ended without a word");
+            }
             if (!lines.equals(List.of(Keeper.READY)) && !lines.equals(List.of(Keeper.TAKEN))) {
                 throw new ErrnoException(Errno.EIO, "no keeper could be started: " + String.join(" ", lines));
             }

@@ -89,10 +89,22 @@ final class ProcessKeep implements Keep {
                     throw e;
                 }
                 if (gone) {
-                    command.start();
+                    start();
                 }
                 LockSupport.parkNanos(WAIT.toNanos());
             }
+        }
+    }
+
+    /** One that is killed as it starts is one that has gone. */
+    private void start() {
+        try {
+            command.start();
+        } catch (ErrnoException e) {
+            if (!isGone(e)) {
+                throw e;
+            }
+            log.warn("{}", e.getMessage());
         }
     }
 

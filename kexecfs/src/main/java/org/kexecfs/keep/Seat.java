@@ -20,9 +20,8 @@ import org.kexecfs.posix.Shadow;
  *   <li>{@link #take}: {@code keeper.lock} is locked if there is a keeper, or the shadow of one that was killed. Who is keeper the record
  *       says ({@link ShadowRecord}), which one at a time reads and changes, who has it locked. A keeper that lives has the seat; a shadow
  *       without one is an {@link Orphan}, and whoever has the seat now takes what that has.
- *   <li>{@link #cast} starts the shadow. If there is an orphan, it counts still.
- *   <li>{@link #settle}, when all that the orphan has is in our table: our shadow counts, the orphan ends. Whoever was killed
- *       before, here or there: the next has one that counts, and has everything, and ends the other.
+ *   <li>{@link #cast} starts our shadow, once all that the orphan has is in our table: from now on ours counts, and the orphan ends. Whoever was
+ *       killed before, here or there: the next has one that counts, and has everything, and ends the other.
  *   <li>The shadow may be killed: {@link #shadowEnded}, and {@link #cast} again.
  *   <li>{@link #close}: the shadow ends, and the seat is free. A keeper that is killed does not come to that.
  * </ol>
@@ -109,22 +108,18 @@ final class Seat implements AutoCloseable {
         return index;
     }
 
-    /** The shadow of a keeper that was killed, whose seat this was, until {@link #settle}. */
+    /** The shadow of a keeper that was killed, whose seat this was, until {@link #cast}. */
     Optional<Orphan> orphan() {
         return Optional.ofNullable(orphan);
     }
 
     /**
-     * Starts our shadow.
+     * Starts our shadow, which has all that we have from now on; the orphan is needed no more.
      *
-     * @throws ErrnoException EAGAIN, ENOMEM
+     * @throws ErrnoException EAGAIN, ENOMEM: nothing has changed
      */
     void cast() {
         shadow = record.start(side, index);
-    }
-
-    /** Our shadow has all that the orphan has. */
-    void settle() {
         record.side(side);
         if (orphan != null) {
             orphan.end();
