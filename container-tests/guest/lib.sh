@@ -291,6 +291,7 @@ start_daemon() {
 
 daemon_pid() { cat /run/kexecfs/kexecfsd.pid; }
 keeper_pid() { cat /run/kexecfs/keeper.lock; }
+shadow_pid() { grep -lx shadow /proc/[0-9]*/comm | cut -d / -f 3; }
 
 # kill_daemon: and it is gone when this returns.
 kill_daemon() {

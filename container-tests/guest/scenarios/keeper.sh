@@ -1,9 +1,11 @@
 # shellcheck shell=sh
-# Sessions of one kexecfsd through a kexec, and a kill of it at each step of a restore: what a daemon that is started then
-# finds is all that there was.
+# Sessions of one kexecfsd through a kexec, and a kill of it at each step of a restore, and of its keeper at each step until that has told of
+# what it has retrieved: what a daemon or keeper that is started then finds is all that there was.
 
-# More than a restore has steps. kexecfs.step=N on the kernel's command line begins with that one.
-sessions=40
+# The last ones are for kills of the keeper.
+last=12
+# More than a restore has steps, and those. kexecfs.step=N on the kernel's command line begins with that one.
+sessions=52
 files=2
 size=5000
 
@@ -26,10 +28,11 @@ stage_2() {
     unmounted=$(kho_preserved_pages)
     first=$(option step 1)
     step=$first
-    while [ "$step" -lt $sessions ] && killed_at_step "$step"; do step=$((step + 1)); done
-    require "there are fewer steps than sessions" test "$step" -lt $sessions
+    while [ "$step" -lt $((sessions - last)) ] && killed_at_step "$step"; do step=$((step + 1)); done
+    require "there are fewer steps than sessions" test "$step" -lt $((sessions - last))
     figure "steps of a restore" $((step - 1))
     check "kexecfs mount has it done, whoever is killed meanwhile" killed_under_a_client $((step / 2))
+    keeper_killed_at_each_step
     check "no other session of them is there" equal "" "$(luo_sessions)"
     check "the others are restored" restore_others "$first" "$step"
     check "the kernel has no session" wait_for 20 no_sessions
@@ -63,8 +66,8 @@ prepare_all() {
     equal $((sessions + 1)) "$(grep -c ': prepared$' /run/prepared)"
 }
 
-attach() { # STEP
-    kill-at "$(daemon_pid)" "$1" >/run/kill-at 2>/run/kill-at.attached &
+attach() { # STEP [PID]
+    kill-at "${2-$(daemon_pid)}" "$1" >/run/kill-at 2>/run/kill-at.attached &
     killer=$!
     wait_for 20 grep -q attached /run/kill-at.attached
 }
@@ -99,10 +102,41 @@ killed_under_a_client() { # STEP
     holds "^killed at" /run/kill-at && is_as_it_was asked
 }
 
+# From the first step until the third after the ioctl of RETRIEVE_SESSION: at the first of those nobody but a shadow has the session.
+keeper_killed_at_each_step() {
+    step=1
+    retrieved=0
+    while [ $retrieved -le 3 ] && [ $step -lt $last ]; do
+        check "after a kill of the keeper at step $step, everything is there" keeper_killed_at_step $step kept$((sessions - step + 1))
+        note "$(cat /run/kill-at)"
+        if [ $retrieved -gt 0 ] || holds ', ioctl(' /run/kill-at; then retrieved=$((retrieved + 1)); fi
+        # With this step the ioctl is behind it.
+        [ $retrieved != 2 ] || check "and after a kill of both at that step" both_killed_at_step $step kept$((sessions - last + 1))
+        step=$((step + 1))
+    done
+    check "the keeper was killed between LUO's answer and its own" test $retrieved -gt 3
+}
+
+keeper_killed_at_step() { # STEP SESSION
+    mkdir -p "/mnt/$2"
+    attach "$1" "$(keeper_pid)"
+    ask-daemon mount "$2" "/mnt/$2" || return
+    wait $killer
+    holds "^killed at" /run/kill-at && is_as_it_was "$2"
+}
+
+both_killed_at_step() { # STEP SESSION
+    mkdir -p "/mnt/$2"
+    attach "$1" "$(keeper_pid)"
+    ask-daemon mount "$2" "/mnt/$2" >/run/answer &
+    wait $killer
+    kill_daemon && comes_back "$2"
+}
+
 restore_others() { # FROM TO: but those
     for session in $(each_kept); do
         which=${session#kept}
-        if [ "$which" -ge "$1" ] && [ "$which" -le "$2" ]; then continue; fi
+        if [ "$which" -ge "$1" ] && [ "$which" -le "$2" ] || [ "$which" -gt $((sessions - last)) ]; then continue; fi
         mkdir -p "/mnt/$session"
         ask-daemon mount "$session" "/mnt/$session" && is_as_it_was "$session" || return
     done

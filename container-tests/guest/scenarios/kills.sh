@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# SIGKILL of kexecfsd and of its keeper at random moments while programs work on a session: in each state, within prepare, cancel
+# SIGKILL of kexecfsd and of its keeper, each and both, at random moments while programs work on a session: in each state, within prepare, cancel
 # and finish, before and after a kexec. What the programs were told was done is there each time, every byte and attribute.
 
 # shellcheck disable=SC2154 # stage is init's
@@ -27,6 +27,10 @@ stage_1() {
     for kill in 1 2; do
         pause_for 1000
         check "kill $kill of the keeper, under load" kills_keeper
+    done
+    for kill in 1 2; do
+        pause_for 1000
+        check "kill $kill of both at once, under load" kill_both_and_restart
     done
     for kill in 1 2 3; do
         check "a kill within prepare, $kill" kill_within prepare
@@ -81,10 +85,16 @@ stage_2() {
     note "$(kept kills) kills; LUO has: $(luo_sessions | xargs)"
     check "LUO has both sessions, and no more" equal "busy quiet" "$(luo_sessions | xargs)"
 
-    # Both at once: nobody has anything then.
     check "one is prepared again" write_control /mnt/quiet prepare 1
-    kill -KILL "$(daemon_pid)" "$(keeper_pid)"
-    check "if both are killed at once LUO has nothing" wait_for 20 no_sessions
+    check "both are killed at once" kill_both_and_restart
+    check "it is prepared still" quiet_is prepared
+    check "LUO has both sessions still" equal "busy quiet" "$(luo_sessions | xargs)"
+
+    # All three at once: nobody has anything then.
+    check "there is one shadow" equal 1 "$(shadow_pid | wc -l)"
+    # shellcheck disable=SC2046 # one each
+    kill -KILL "$(daemon_pid)" "$(keeper_pid)" $(shadow_pid)
+    check "if all three are killed at once LUO has nothing" wait_for 20 no_sessions
     check "a new kexecfsd starts" start_daemon
     check "the mounts are dead, and say so" fails 'not connected' ls $dir
     check "they can be mounted anew" ask-daemon mount busy $dir
@@ -92,6 +102,7 @@ stage_2() {
     check "the new one is unmounted" umount $dir
     umount -l /mnt/quiet
     check "the kernel has no session" wait_for 20 no_sessions
+    check "no shadow is left but the keeper's" equal 1 "$(shadow_pid | wc -l)"
     check "nothing is preserved" preserved_as_before "$unmounted"
     check "all memory is the kernel's own again" own_memory_is_back "$(kept memory)"
     check "the kernel complains of nothing" kernel_is_content
@@ -118,6 +129,13 @@ count_kill() { keep kills $(($(kept kills) + 1)); }
 kill_and_restart() {
     count_kill
     kill_daemon && timed restart start_daemon
+}
+
+kill_both_and_restart() {
+    count_kill
+    count_kill
+    killed_daemon=$(daemon_pid)
+    kill -KILL "$(keeper_pid)" "$killed_daemon" && wait_for 20 is_dead "$killed_daemon" && timed "restart of both" start_daemon
 }
 
 kills_keeper() {

@@ -13,6 +13,7 @@ import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.FileId;
 import org.kexecfs.posix.Pidfd;
+import org.kexecfs.posix.Shadow;
 
 /**
  * The shadow of a keeper that was killed: it has all that the keeper had. Nothing changes it, but who is in the keeper's place
@@ -59,6 +60,20 @@ final class Orphan implements AutoCloseable {
             }
             throw e;
         }
+    }
+
+    /** Ends the shadow on a side of the record, if it is one, as far as its name tells. */
+    static void endUnseen(ShadowRecord record, int side) {
+        record.shadow(side).ifPresent(pid -> {
+            try (Pidfd process = Pidfd.open(pid)) {
+                if (Files.readString(Path.of("/proc", Integer.toString(pid), "comm"))
+                        .equals(Shadow.NAME + "\n")) {
+                    process.kill();
+                }
+            } catch (IOException | ErrnoException e) {
+                // It has ended, or is not ours: then the lock is locked still.
+            }
+        });
     }
 
     private void check(FileId file) {

@@ -72,18 +72,37 @@ final class Seat implements AutoCloseable {
             if (record.isKeeperRunning()) {
                 throw new ErrnoException(Errno.EBUSY, "there is a keeper in " + directory);
             }
-            FileId id = lock.id();
-            int side = record.side();
-            // Of one who was killed while it did what we are about to do.
-            Orphan.find(record, 1 - side, id).ifPresent(Orphan::end);
-            record.remove(1 - side);
-            Orphan orphan = Orphan.find(record, side, id)
-                    .orElseThrow(() -> new ErrnoException(Errno.EBUSY, path + " is locked, and not by a keeper"));
-            lock.close();
-            return new Seat(record, orphan.lock(), orphan);
+            Optional<Orphan> orphan = orphan(record, lock.id());
+            if (orphan.isPresent()) {
+                lock.close();
+                return new Seat(record, orphan.get().lock(), orphan.get());
+            }
+            if (lock.tryLock()) {
+                record.clear();
+                return new Seat(record, lock, null);
+            }
+            throw new ErrnoException(Errno.EBUSY, path + " is locked, and not by a keeper");
         } catch (RuntimeException e) {
             lock.close();
             throw e;
+        }
+    }
+
+    /** The shadow that counts; the other, of one who was killed while he did what we are about to do, ends. */
+    private static Optional<Orphan> orphan(ShadowRecord record, FileId lock) {
+        int side = record.side();
+        try {
+            Orphan.find(record, 1 - side, lock).ifPresent(Orphan::end);
+            record.remove(1 - side);
+            return Orphan.find(record, side, lock);
+        } catch (ErrnoException e) {
+            if (!e.is(Errno.EPERM)) {
+                throw e;
+            }
+            // A daemon that lives has everything, too; without a keeper it would be worse off than with an empty one.
+            Orphan.endUnseen(record, side);
+            Orphan.endUnseen(record, 1 - side);
+            return Optional.empty();
         }
     }
 

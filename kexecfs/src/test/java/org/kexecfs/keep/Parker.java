@@ -2,6 +2,7 @@ package org.kexecfs.keep;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -20,16 +21,23 @@ final class Parker implements AutoCloseable {
     /** Before the name of a file: the script that is to be run should this process be killed. */
     static final String RESTART = "RESTART ";
 
+    /** In the place of a name: the keeper is stopped from then on. */
+    static final String STOP = "STOP";
+
     /**
      * The program: {@code DIR NAME...} parks a file of each name that says its name, tells so, and stays until it is killed. A
      * byte on its standard input has it settle, and tell so.
      */
-    public static void main(String[] arguments) throws IOException {
+    public static void main(String[] arguments) throws IOException, InterruptedException {
         Path directory = Path.of(arguments[0]);
         try {
             ProcessKeep keep = new ProcessKeep(directory, KeeperCommand.ofThisJvm(directory));
             for (String name : List.of(arguments).subList(1, arguments.length)) {
-                if (name.startsWith(RESTART)) {
+                if (name.equals(STOP)) {
+                    String pid =
+                            Files.readString(directory.resolve("keeper.lock")).strip();
+                    new ProcessBuilder("kill", "-STOP", pid).start().waitFor();
+                } else if (name.startsWith(RESTART)) {
                     keep.restartBy(List.of("sh", "-c", name.substring(RESTART.length())));
                 } else {
                     keep.park(name, memfd(name));
@@ -93,6 +101,15 @@ final class Parker implements AutoCloseable {
         process.getOutputStream().write('\n');
         process.getOutputStream().flush();
         return said();
+    }
+
+    /** SIGSTOP: what happens now it does not notice. */
+    void stop() throws IOException, InterruptedException {
+        stop(Long.toString(process.pid()));
+    }
+
+    private static void stop(String pid) throws IOException, InterruptedException {
+        new ProcessBuilder("kill", "-STOP", pid).start().waitFor();
     }
 
     /** SIGKILL, and waits until it is gone. */

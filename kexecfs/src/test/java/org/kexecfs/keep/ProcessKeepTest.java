@@ -2,6 +2,7 @@ package org.kexecfs.keep;
 
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.kexecfs.keep.Parker.content;
@@ -41,6 +42,10 @@ class ProcessKeepTest {
     void nothingIsLeftBehind() {
         files.forEach(Fd::close);
         keepersAndShadows().forEach(ProcessHandle::destroyForcibly);
+        // Those of who was called otherwise.
+        Seat.processes(directory).stream()
+                .filter(ProcessKeepTest::isShadow)
+                .forEach(pid -> ProcessHandle.of(pid).ifPresent(ProcessHandle::destroyForcibly));
         await().atMost(LONG).until(() -> keepersAndShadows().findAny().isEmpty());
     }
 
@@ -130,9 +135,10 @@ class ProcessKeepTest {
     }
 
     @Test
-    void ofBothKilledAtOnceTheNextFindsAllThatWasParked() throws IOException {
+    void ofBothKilledAtOnceTheNextFindsAllThatWasParked() throws Exception {
         try (Parker daemon = Parker.start(List.of(), directory, "a", "b")) {
             assertEquals("parked", daemon.said());
+            daemon.stop();
             killKeeper();
             daemon.kill();
         }
@@ -142,6 +148,58 @@ class ProcessKeepTest {
             assertEquals("b", content(found(next, "b")));
             assertEquals(1, keepers().size());
             assertEquals(1, shadows().size());
+        }
+    }
+
+    @Test
+    void ofBothKilledAtOnceTheNextFindsAlsoWhatTheKeeperHadNotRead() throws Exception {
+        try (Parker daemon = Parker.start(List.of(), directory, "a", Parker.STOP, "b", "c")) {
+            assertEquals("parked", daemon.said());
+            daemon.stop();
+            killKeeper();
+            daemon.kill();
+        }
+        try (Keep next = open()) {
+            assertEquals(Set.of("a", "b", "c"), next.found().keySet());
+            for (String name : List.of("a", "b", "c")) {
+                assertEquals(name, content(found(next, name)));
+            }
+        }
+    }
+
+    @Test
+    void aKeeperKilledBetweenLuosAnswerAndItsOwn_hasItsSessionFoundByTheNext() throws Exception {
+        Path emulation = directory.resolve("luo");
+        EmulatedLiveUpdate luo = new EmulatedLiveUpdate(emulation);
+        try (LiveUpdateSession outgoing = luo.createSession("web")) {
+            outgoing.preserve(file("preserved"), 7);
+            luo.kexec();
+        }
+        KilledKeeper.run(directory, "web/luo.1", emulation, "web");
+        try (Keep keep = open();
+                LiveUpdateSession session = keep.retrieve("web/luo.1", luo, "web");
+                Fd file = session.retrieve(7)) {
+            assertEquals(Set.of("web/luo.1"), keep.found().keySet());
+            assertEquals("preserved", content(file));
+            found(keep, "web/luo.1");
+            keep.release("web/luo.1");
+        }
+    }
+
+    @Test
+    void whoMayNotLookIntoAShadowEndsIt_andBeginsWithNothing() throws Exception {
+        try (Parker daemon = Parker.start(List.of(), directory, "a")) {
+            assertEquals("parked", daemon.said());
+            daemon.stop();
+            killKeeper();
+            daemon.kill();
+        }
+        ProcessHandle shadow = shadows().getFirst();
+        try (Parker other = Parker.start(List.of("setpriv", "--bounding-set=-sys_ptrace"), directory, "b")) {
+            assertEquals("parked", other.said());
+            assertEquals("settled", other.settles());
+            assertEquals(1, shadows().size());
+            assertNotEquals(shadow, shadows().getFirst());
         }
     }
 
