@@ -2,8 +2,10 @@ package org.kexecfs.fuse;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import jnr.constants.platform.linux.Errno;
 import jnr.ffi.Memory;
@@ -42,10 +44,19 @@ final class FuseChannel implements AutoCloseable {
 
     private static final int SIZE_OF_CHAN_OPS = 24;
 
+    /** Who answers the requests of one channel. */
+    interface Filesystem {
+        /** What libfuse calls; the same for all channels with such a filesystem. */
+        FuseOperations operations();
+
+        /** Runs {@code request}, in which libfuse calls operations, on this thread: they are this filesystem's to answer. */
+        void serving(Runnable request);
+    }
+
     private final LibFuse fuse = LibFuse.load();
     private final Runtime runtime = LibFuse.runtime();
     private final Fd device;
-    private final FuseOperations operations;
+    private final Filesystem filesystem;
     private final List<Object> callbacks = new ArrayList<>();
     private final Pointer channel;
     private final Pointer instance;
@@ -57,15 +68,17 @@ final class FuseChannel implements AutoCloseable {
     private final CompletableFuture<Void> ended = new CompletableFuture<>();
 
     private FuseChannel(
-            Fd device, FuseOperations operations, Completion completion, List<String> options, int mostRequests) {
+            Fd device, Filesystem filesystem, Completion completion, List<String> options, int mostRequests) {
         this.device = device;
         this.completion = completion;
-        this.operations = operations;
+        this.filesystem = filesystem;
         this.mostUsers = mostRequests + 1;
         this.requests = Workers.ofThisProcess().watch(device, Epoll.IN, this::ready);
-        this.channel = fuse.fuse_chan_new(channelOperations(), device.number(), BUFFER_SIZE, null);
+        this.channel = fuse.fuse_chan_new(Callbacks.OPERATIONS, device.number(), BUFFER_SIZE, null);
+        Callbacks.CHANNELS.put(channel.address(), this);
         this.instance = SpliceKey.leaveOut(fuse, () -> create(options));
         if (instance == null) {
+            Callbacks.CHANNELS.remove(channel.address());
             throw new ErrnoException(Errno.EIO, "libfuse refuses the options " + options);
         }
         this.session = fuse.fuse_get_session(instance);
@@ -75,8 +88,8 @@ final class FuseChannel implements AutoCloseable {
         return fuse.fuse_new(
                 channel,
                 fuseArgs(List.of("kexecfs", "-o", String.join(",", options))),
-                Struct.getMemory(operations),
-                Struct.size(operations),
+                Struct.getMemory(filesystem.operations()),
+                Struct.size(filesystem.operations()),
                 null);
     }
 
@@ -84,13 +97,14 @@ final class FuseChannel implements AutoCloseable {
      * Begins to serve.
      *
      * @param device /dev/fuse, opened with O_NONBLOCK, the one that the mount was made with; the caller's to close, after the channel
+     * @param filesystem who answers
      * @param completion what is put into requests and replies on their way
      * @param options libfuse's, one a string
      * @param mostRequests how many are served at once, 1 or more
      */
     static FuseChannel start(
-            Fd device, FuseOperations operations, Completion completion, List<String> options, int mostRequests) {
-        FuseChannel channel = new FuseChannel(device, operations, completion, options, mostRequests);
+            Fd device, Filesystem filesystem, Completion completion, List<String> options, int mostRequests) {
+        FuseChannel channel = new FuseChannel(device, filesystem, completion, options, mostRequests);
         channel.requests.arm();
         return channel;
     }
@@ -104,6 +118,7 @@ final class FuseChannel implements AutoCloseable {
     @Override
     public void close() {
         ended.join();
+        Callbacks.CHANNELS.remove(channel.address());
         fuse.fuse_destroy(instance);
     }
 
@@ -124,7 +139,7 @@ final class FuseChannel implements AutoCloseable {
         try {
             buffer.size(size);
             completion.request(buffer.request());
-            fuse.fuse_session_process_buf(session, buffer.described(), channel);
+            filesystem.serving(() -> fuse.fuse_session_process_buf(session, buffer.described(), channel));
         } finally {
             leave();
         }
@@ -170,21 +185,28 @@ final class FuseChannel implements AutoCloseable {
         }
     }
 
-    private Pointer channelOperations() {
-        LibFuse.Receive receive = (channel, buffer, size) -> -Errno.EIO.intValue();
-        LibFuse.Send send = (channel, vector, count) -> send(vector, count);
-        LibFuse.Destroy destroy = channel -> {};
-        Pointer table = Memory.allocateDirect(runtime, SIZE_OF_CHAN_OPS, true);
-        table.putPointer(0, callback(LibFuse.Receive.class, receive));
-        table.putPointer(8, callback(LibFuse.Send.class, send));
-        table.putPointer(16, callback(LibFuse.Destroy.class, destroy));
-        callbacks.add(table);
-        return table;
-    }
+    /** struct fuse_chan_ops {receive, send, destroy}: that of all channels, for each callback is native code of its own. */
+    private static final class Callbacks {
+        private static final Map<Long, FuseChannel> CHANNELS = new ConcurrentHashMap<>();
+        private static final LibFuse.Receive RECEIVE = (channel, buffer, size) -> -Errno.EIO.intValue();
+        private static final LibFuse.Send SEND =
+                (channel, vector, count) -> CHANNELS.get(channel.address()).send(vector, count);
+        private static final LibFuse.Destroy DESTROY = channel -> {};
+        private static final Pointer OPERATIONS = make();
 
-    private <T> Pointer callback(Class<T> type, T callback) {
-        callbacks.add(callback);
-        return runtime.getClosureManager().getClosurePointer(type, callback);
+        private Callbacks() {}
+
+        private static Pointer make() {
+            Pointer table = Memory.allocateDirect(LibFuse.runtime(), SIZE_OF_CHAN_OPS, true);
+            table.putPointer(0, callback(LibFuse.Receive.class, RECEIVE));
+            table.putPointer(8, callback(LibFuse.Send.class, SEND));
+            table.putPointer(16, callback(LibFuse.Destroy.class, DESTROY));
+            return table;
+        }
+
+        private static <T> Pointer callback(Class<T> type, T callback) {
+            return LibFuse.runtime().getClosureManager().getClosurePointer(type, callback);
+        }
     }
 
     /** struct fuse_args: {int argc; char **argv; int allocated}. */

@@ -3,8 +3,9 @@ package org.kexecfs.fuse;
 import java.io.ByteArrayOutputStream;
 import java.util.Arrays;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
-import java.util.function.IntSupplier;
+import java.util.function.ToIntFunction;
 import jnr.constants.platform.linux.Errno;
 import jnr.ffi.Pointer;
 import org.kexecfs.manifest.Bytes;
@@ -31,7 +32,7 @@ import ru.serce.jnrfuse.struct.Statvfs;
  *
  * <p>{@link #answer} is the one place where an {@link ErrnoException} becomes -errno.
  */
-final class KexecFs implements AutoCloseable {
+final class KexecFs implements FuseChannel.Filesystem, AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(KexecFs.class);
 
     private static final int CONNECTION_WANT = 24;
@@ -52,7 +53,10 @@ final class KexecFs implements AutoCloseable {
     private final Validity validity;
 
     /** A thread's for all that it answers: to make one, with an object for each field, takes longer than to fill it. */
-    private final ThreadLocal<FileStat> stats = ThreadLocal.withInitial(() -> new FileStat(LibFuse.runtime()));
+    private static final ThreadLocal<FileStat> STATS = ThreadLocal.withInitial(() -> new FileStat(LibFuse.runtime()));
+
+    /** The filesystem whose request this thread serves. */
+    private static final ThreadLocal<KexecFs> SERVING = new ThreadLocal<>();
 
     KexecFs(
             LibFuse fuse,
@@ -76,49 +80,82 @@ final class KexecFs implements AutoCloseable {
         this.socket = socket;
     }
 
-    /** The operations, for libfuse. */
-    FuseOperations operations() {
-        FuseOperations o = new FuseOperations(LibFuse.runtime());
-        o.flags.set(FuseOperations.FLAG_NULLPATH_OK | FuseOperations.FLAG_NOPATH | FuseOperations.FLAG_UTIME_OMIT_OK);
-        o.getattr.set((path, status) -> answer(() -> getattr(target(path), status)));
-        o.fgetattr.set((path, status, file) -> answer(() -> fgetattr(info(file), status)));
-        o.readlink.set((path, buffer, size) -> answer(() -> readlink(target(path), buffer, size)));
-        o.opendir.set((path, file) -> answer(() -> opendir(target(path), info(file))));
-        o.readdir.set((path, buffer, filler, offset, file) -> answer(() -> readdir(info(file), buffer, filler)));
-        o.releasedir.set((path, file) -> answer(() -> release(info(file))));
-        o.mknod.set((path, mode, device) -> answer(() -> mknod(target(path), mode)));
-        o.create.set((path, mode, file) -> answer(() -> create(path(path), mode, info(file))));
-        o.open.set((path, file) -> answer(() -> open(target(path), info(file))));
-        o.read.set((path, buffer, size, offset, file) -> answer(() -> read(info(file), buffer, size, offset)));
-        o.write.set((path, buffer, size, offset, file) -> answer(() -> write(info(file), buffer, size, offset)));
-        o.release.set((path, file) -> answer(() -> release(info(file))));
-        o.flush.set((path, file) -> answer(() -> flush(info(file))));
-        o.fsync.set((path, datasync, file) -> answer(() -> fsync(info(file))));
-        o.fsyncdir.set((path, datasync, file) -> 0);
-        o.truncate.set((path, size) -> answer(() -> truncate(target(path), size)));
-        o.ftruncate.set((path, size, file) -> answer(() -> ftruncate(info(file), size)));
-        o.fallocate.set(
-                (path, mode, offset, length, file) -> answer(() -> fallocate(info(file), mode, offset, length)));
-        o.mkdir.set((path, mode) -> answer(() -> mkdir(path(path), mode)));
-        o.unlink.set(path -> answer(() -> run(() -> session.unlink(ours(path)))));
-        o.rmdir.set(path -> answer(() -> run(() -> session.rmdir(ours(path)))));
-        o.rename.set((from, to) -> answer(() -> run(() -> session.rename(ours(from), ours(to), rename2.asked()))));
-        o.link.set((from, to) -> answer(() -> link(target(from), path(to))));
-        o.symlink.set((from, to) -> answer(() -> {
-            throw new ErrnoException(Errno.EPERM, "symlink: LUO preserves memory, not links");
-        }));
-        o.chmod.set((path, mode) -> answer(() -> run(() -> session.chmod(ours(path), mode))));
-        o.chown.set((path, uid, gid) -> answer(() -> run(() -> session.chown(ours(path), given(uid), given(gid)))));
-        o.utimens.set((path, times) -> answer(() -> utimens(ours(path), times)));
-        o.setxattr.set((path, name, value, size, flags) -> answer(() -> setxattr(path, name, value, size, flags)));
-        o.getxattr.set((path, name, value, size) -> answer(() -> getxattr(target(path), name, value, size)));
-        o.listxattr.set((path, list, size) -> answer(() -> listxattr(target(path), list, size)));
-        o.removexattr.set((path, name) -> answer(() -> run(() -> session.removeXattr(ours(path), attribute(name)))));
-        o.statfs.set((path, status) -> answer(() -> run(() -> shown.usage(Statvfs.of(status)))));
-        o.init.set(KexecFs::init);
-        o.ioctl.set((path, number, argument, file, flags, data) -> answer(() -> ioctl(info(file), number, data)));
-        o.poll.set((path, file, poll, events) -> answer(() -> poll(info(file), poll, events)));
-        return o;
+    /** The operations, for libfuse: those of all mounts, for each callback is native code of its own. */
+    @Override
+    public FuseOperations operations() {
+        return Callbacks.OPERATIONS;
+    }
+
+    /** Makes them. */
+    static void load() {
+        Objects.requireNonNull(Callbacks.OPERATIONS);
+    }
+
+    /** Whoever serves a request is on the thread that libfuse calls back. */
+    @Override
+    public void serving(Runnable request) {
+        SERVING.set(this);
+        try {
+            request.run();
+        } finally {
+            SERVING.remove();
+        }
+    }
+
+    private static final class Callbacks {
+        private static final FuseOperations OPERATIONS = make();
+
+        private Callbacks() {}
+
+        private static FuseOperations make() {
+            FuseOperations o = new FuseOperations(LibFuse.runtime());
+            o.flags.set(
+                    FuseOperations.FLAG_NULLPATH_OK | FuseOperations.FLAG_NOPATH | FuseOperations.FLAG_UTIME_OMIT_OK);
+            o.getattr.set((path, status) -> answer(fs -> fs.getattr(target(path), status)));
+            o.fgetattr.set((path, status, file) -> answer(fs -> fs.fgetattr(info(file), status)));
+            o.readlink.set((path, buffer, size) -> answer(fs -> fs.readlink(target(path), buffer, size)));
+            o.opendir.set((path, file) -> answer(fs -> fs.opendir(target(path), info(file))));
+            o.readdir.set((path, buffer, filler, offset, file) -> answer(fs -> fs.readdir(info(file), buffer, filler)));
+            o.releasedir.set((path, file) -> answer(fs -> fs.release(info(file))));
+            o.mknod.set((path, mode, device) -> answer(fs -> fs.mknod(target(path), mode)));
+            o.create.set((path, mode, file) -> answer(fs -> fs.create(path(path), mode, info(file))));
+            o.open.set((path, file) -> answer(fs -> fs.open(target(path), info(file))));
+            o.read.set((path, buffer, size, offset, file) -> answer(fs -> fs.read(info(file), buffer, size, offset)));
+            o.write.set((path, buffer, size, offset, file) -> answer(fs -> fs.write(info(file), buffer, size, offset)));
+            o.release.set((path, file) -> answer(fs -> fs.release(info(file))));
+            o.flush.set((path, file) -> answer(fs -> fs.flush(info(file))));
+            o.fsync.set((path, datasync, file) -> answer(fs -> fs.fsync(info(file))));
+            o.fsyncdir.set((path, datasync, file) -> 0);
+            o.truncate.set((path, size) -> answer(fs -> fs.truncate(target(path), size)));
+            o.ftruncate.set((path, size, file) -> answer(fs -> fs.ftruncate(info(file), size)));
+            o.fallocate.set(
+                    (path, mode, offset, length, file) -> answer(fs -> fs.fallocate(info(file), mode, offset, length)));
+            o.mkdir.set((path, mode) -> answer(fs -> fs.mkdir(path(path), mode)));
+            o.unlink.set(path -> answer(fs -> run(() -> fs.session.unlink(ours(path)))));
+            o.rmdir.set(path -> answer(fs -> run(() -> fs.session.rmdir(ours(path)))));
+            o.rename.set((from, to) ->
+                    answer(fs -> run(() -> fs.session.rename(ours(from), ours(to), fs.rename2.asked()))));
+            o.link.set((from, to) -> answer(fs -> fs.link(target(from), path(to))));
+            o.symlink.set((from, to) -> answer(fs -> {
+                throw new ErrnoException(Errno.EPERM, "symlink: LUO preserves memory, not links");
+            }));
+            o.chmod.set((path, mode) -> answer(fs -> run(() -> fs.session.chmod(ours(path), mode))));
+            o.chown.set((path, uid, gid) ->
+                    answer(fs -> run(() -> fs.session.chown(ours(path), given(uid), given(gid)))));
+            o.utimens.set((path, times) -> answer(fs -> fs.utimens(ours(path), times)));
+            o.setxattr.set(
+                    (path, name, value, size, flags) -> answer(fs -> fs.setxattr(path, name, value, size, flags)));
+            o.getxattr.set((path, name, value, size) -> answer(fs -> fs.getxattr(target(path), name, value, size)));
+            o.listxattr.set((path, list, size) -> answer(fs -> fs.listxattr(target(path), list, size)));
+            o.removexattr.set((path, name) ->
+                    answer(fs -> run(() -> fs.session.removeXattr(ours(path), attribute(name)))));
+            o.statfs.set((path, status) -> answer(fs -> run(() -> fs.shown.usage(Statvfs.of(status)))));
+            o.init.set(KexecFs::init);
+            o.ioctl.set(
+                    (path, number, argument, file, flags, data) -> answer(fs -> fs.ioctl(info(file), number, data)));
+            o.poll.set((path, file, poll, events) -> answer(fs -> fs.poll(info(file), poll, events)));
+            return o;
+        }
     }
 
     /** Closes what is still open; nobody can use it any more. */
@@ -128,9 +165,9 @@ final class KexecFs implements AutoCloseable {
         handles.closeAll();
     }
 
-    private int answer(IntSupplier operation) {
+    private static int answer(ToIntFunction<KexecFs> operation) {
         try {
-            return operation.getAsInt();
+            return operation.applyAsInt(SERVING.get());
         } catch (ErrnoException e) {
             log.debug("{}", e.getMessage());
             return -e.errno().intValue();
@@ -189,8 +226,8 @@ final class KexecFs implements AutoCloseable {
         return FuseFileInfo.of(file);
     }
 
-    private FileStat stat(Pointer status) {
-        FileStat stat = stats.get();
+    private static FileStat stat(Pointer status) {
+        FileStat stat = STATS.get();
         stat.useMemory(status);
         return stat;
     }

@@ -213,7 +213,7 @@ final class ServedMount implements AutoCloseable {
         KexecFs filesystem = new KexecFs(fuse, session, control, watch, passthrough, rename2, validity, ioctls, socket);
         FuseChannel channel = resources.add(FuseChannel.start(
                 mount.device(),
-                filesystem.operations(),
+                filesystem,
                 new Completion(passthrough, rename2, validity),
                 LIBFUSE_OPTIONS,
                 MOST_REQUESTS));

@@ -42,7 +42,17 @@ final class StuckMount implements AutoCloseable {
         o.flush.set((path, file) -> flush());
         channel = FuseChannel.start(
                 mount.device(),
-                o,
+                new FuseChannel.Filesystem() {
+                    @Override
+                    public FuseOperations operations() {
+                        return o;
+                    }
+
+                    @Override
+                    public void serving(Runnable request) {
+                        request.run();
+                    }
+                },
                 new Completion(new Passthrough(mount.device()), new Rename2(), new Validity(mount.device())),
                 List.of("direct_io"),
                 MOST_REQUESTS);
