@@ -245,13 +245,23 @@ final class KeeperConnection implements AutoCloseable {
     }
 
     /**
-     * Waits until the keeper has done all that it was told.
+     * Asks the keeper to say when it has done all that it was told.
      *
-     * @throws ErrnoException EPIPE, ECONNRESET if it has ended
+     * @return what to {@link #awaitSynced} by
+     * @throws ErrnoException as {@link #park}
      */
-    void sync() {
-        long wanted = ++syncs;
-        send(Said.of(Said.Word.SYNC, wanted), Optional.empty());
+    long sync() {
+        syncs++;
+        send(Said.of(Said.Word.SYNC, syncs), Optional.empty());
+        return syncs;
+    }
+
+    /**
+     * Waits until it has said so. Others may speak to it meanwhile.
+     *
+     * @throws ErrnoException EPIPE if it has ended
+     */
+    void awaitSynced(long wanted) {
         await(() -> synced >= wanted);
     }
 

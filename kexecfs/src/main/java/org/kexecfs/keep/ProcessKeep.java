@@ -179,9 +179,38 @@ final class ProcessKeep implements Keep {
         say(() -> keeper.restartBy(restart));
     }
 
+    /**
+     * The wait is outside the monitor: of hundreds that end sessions none is to wait for the answers of all others. If the keeper
+     * dies meanwhile the next one, which may have taken over what was released, is asked.
+     */
     @Override
-    public synchronized void settle() {
-        say(() -> keeper.sync());
+    public void settle() {
+        while (true) {
+            Asked asked = ask();
+            try {
+                asked.keeper().awaitSynced(asked.number());
+                return;
+            } catch (ErrnoException e) {
+                awaitNextAfter(asked.keeper());
+            }
+        }
+    }
+
+    /** Who was asked to say when all is done, and what it will say. */
+    private record Asked(KeeperConnection keeper, long number) {}
+
+    private synchronized Asked ask() {
+        AtomicReference<Asked> asked = new AtomicReference<>();
+        while (asked.get() == null) {
+            say(() -> asked.set(new Asked(keeper, keeper.sync())));
+        }
+        return asked.get();
+    }
+
+    private synchronized void awaitNextAfter(KeeperConnection dead) {
+        if (keeper == dead) {
+            awaitReplacement();
+        }
     }
 
     /** Says something to the keeper; if that has died, the next is given all that is parked by now. */
