@@ -12,6 +12,7 @@ import org.kexecfs.manifest.Bytes;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.FileStatus;
+import org.kexecfs.posix.NativeFunction;
 import org.kexecfs.posix.NativeLibrary;
 import org.kexecfs.posix.ProcessStatus;
 import org.kexecfs.posix.Time;
@@ -367,7 +368,7 @@ final class KexecFs implements FuseChannel.Filesystem, AutoCloseable {
 
     /** fuse_fill_dir_t: (buffer, name, struct stat * or null, offset or 0). */
     private static void add(Pointer filler, Pointer buffer, byte[] name) {
-        NativeLibrary.callAt(filler.address(), buffer, Arrays.copyOf(name, name.length + 1), null, 0);
+        NativeLibrary.call(new NativeFunction(filler.address()), buffer, Arrays.copyOf(name, name.length + 1), null, 0);
     }
 
     private int readlink(Target target, Pointer buffer, long size) {

@@ -1,5 +1,6 @@
 package org.kexecfs.fuse;
 
+import java.lang.ref.Reference;
 import jnr.constants.platform.linux.Errno;
 import jnr.ffi.Pointer;
 import jnr.ffi.Runtime;
@@ -7,6 +8,7 @@ import jnr.ffi.annotations.Delegate;
 import jnr.ffi.types.size_t;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Libc;
+import org.kexecfs.posix.NativeFunction;
 import org.kexecfs.posix.NativeLibrary;
 import ru.serce.jnrfuse.struct.FuseContext;
 
@@ -42,9 +44,13 @@ public final class LibFuse {
     }
 
     private final NativeLibrary library;
+    private final NativeFunction processBuf;
+    private final NativeFunction getContext;
 
     private LibFuse(NativeLibrary library) {
         this.library = library;
+        this.processBuf = library.function("fuse_session_process_buf");
+        this.getContext = library.function("fuse_get_context");
     }
 
     Pointer fuse_chan_new(Pointer operations, int fd, long bufferSize, Pointer data) {
@@ -64,7 +70,8 @@ public final class LibFuse {
     }
 
     void fuse_session_process_buf(Pointer session, Pointer buffer, Pointer channel) {
-        library.call("fuse_session_process_buf", session, buffer, channel);
+        processBuf.call(session.address(), buffer.address(), channel.address());
+        Reference.reachabilityFence(buffer);
     }
 
     void fuse_destroy(Pointer fuse) {
@@ -80,7 +87,7 @@ public final class LibFuse {
     }
 
     FuseContext fuse_get_context() {
-        return FuseContext.of(pointer(library.call("fuse_get_context")));
+        return FuseContext.of(pointer(getContext.call()));
     }
 
     private static Pointer pointer(long address) {

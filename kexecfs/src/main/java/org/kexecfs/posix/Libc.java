@@ -1,5 +1,6 @@
 package org.kexecfs.posix;
 
+import java.lang.ref.Reference;
 import jnr.ffi.Pointer;
 import jnr.ffi.Runtime;
 
@@ -15,6 +16,12 @@ public final class Libc {
     public static final Runtime RUNTIME = Runtime.getSystemRuntime();
 
     private static final NativeLibrary LIBRARY = NativeLibrary.open("libc.so.6");
+
+    /** Those of each request to a mount. */
+    private static final NativeFunction READ = LIBRARY.function("read");
+
+    private static final NativeFunction WRITEV = LIBRARY.function("writev");
+    private static final NativeFunction STATX = LIBRARY.function("statx");
 
     private Libc() {}
 
@@ -39,7 +46,9 @@ public final class Libc {
     }
 
     public long read(int fd, Pointer buffer, long count) {
-        return LIBRARY.call("read", fd, buffer, count);
+        long result = READ.call(fd, address(buffer), count);
+        Reference.reachabilityFence(buffer);
+        return result;
     }
 
     public long write(int fd, Pointer buffer, long count) {
@@ -47,7 +56,9 @@ public final class Libc {
     }
 
     public long writev(int fd, Pointer vector, int count) {
-        return LIBRARY.call("writev", fd, vector, count);
+        long result = WRITEV.call(fd, address(vector), count);
+        Reference.reachabilityFence(vector);
+        return result;
     }
 
     public long pwritev2(int fd, Pointer vector, int count, long offset, int flags) {
@@ -111,7 +122,10 @@ public final class Libc {
     }
 
     public int statx(int directory, Pointer path, int flags, int mask, Pointer status) {
-        return (int) LIBRARY.call("statx", directory, path, flags, mask, status);
+        int result = (int) STATX.call(directory, address(path), flags, mask, address(status));
+        Reference.reachabilityFence(path);
+        Reference.reachabilityFence(status);
+        return result;
     }
 
     public int fstatfs(int fd, Pointer status) {
@@ -378,5 +392,9 @@ public final class Libc {
 
     public long dlvsym(long library, String symbol, String version) {
         return LIBRARY.call("dlvsym", library, symbol, version);
+    }
+
+    private static long address(Pointer pointer) {
+        return pointer == null ? 0 : pointer.address();
     }
 }
