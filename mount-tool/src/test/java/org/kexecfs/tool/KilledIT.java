@@ -55,9 +55,11 @@ class KilledIT {
                     Lane one = new Lane(directory, random);
                     try {
                         one.kill(KILLS / LANES);
-                    } finally {
-                        one.end();
+                    } catch (Exception | AssertionError e) {
+                        one.endAfter(e);
+                        throw e;
                     }
+                    one.end();
                     return null;
                 }));
             }
@@ -270,6 +272,15 @@ class KilledIT {
             for (Load load : loads) {
                 load.updated();
                 load.check("after a kexec");
+            }
+        }
+
+        /** What went wrong is what is to be told, and not what could not be ended after it. */
+        private void endAfter(Throwable failure) {
+            try {
+                end();
+            } catch (Exception | AssertionError e) {
+                failure.addSuppressed(e);
             }
         }
 
