@@ -125,7 +125,7 @@ class LiveUpdateGuestTest {
 
     @TestFactory
     Stream<DynamicTest> aKexecThatFailsAtTheFreezeLeavesEverythingAsItWas() {
-        return GuestReport.of(guest.run("freeze"));
+        return GuestReport.of(guest.within(Duration.ofMinutes(8)).run("freeze"));
     }
 
     /** With a start of kexecfsd for each step. */
@@ -133,6 +133,11 @@ class LiveUpdateGuestTest {
     @Tag(LONG)
     Stream<DynamicTest> aKillOfTheDaemonAtEachStepOfARestoreLosesNothing() {
         return GuestReport.of(guest.within(Duration.ofMinutes(15)).run("keeper"));
+    }
+
+    @TestFactory
+    Stream<DynamicTest> aDaemonThatTheKernelKillsForWantOfMemoryComesBackWithEverything() {
+        return GuestReport.of(guest.within(Duration.ofMinutes(8)).run("memory"));
     }
 
     /** With a start of kexecfsd for each kill. */
