@@ -265,11 +265,11 @@ holds() {
 
 # What must be the same in the next kernel: names, kinds, modes, owners, sizes and times to the
 # nanosecond. But not the time of the last access: a read changes it up to the kexec.
-lasting_facts() { facts "$1" | sed 's/ atime=[^ ]*//'; }
+lasting_facts() { facts "$1" --lasting; }
 
-facts() { # DIR
+facts() { # DIR [--lasting]
     user_files "$1" >/run/facts.files
-    tr '\n' '\0' </run/facts.files | xargs -0 -r file-facts
+    tr '\n' '\0' </run/facts.files | xargs -0 -r file-facts ${2:+"$2"}
 }
 
 # The kernel writes of its own accord where something went wrong in it.

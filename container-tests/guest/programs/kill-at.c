@@ -1,10 +1,15 @@
 /*
  * Kills a process, with SIGKILL, at a certain step: as it enters its Nth system call from now on of those by which kexecfsd
- * changes what outlives it: LUO's ioctls (and others), messages to the keeper, records in the manifest, mounts. Between two of
- * them one moment is as another. All threads count together.
+ * changes what outlives it: LUO's ioctls, messages to the keeper, records in the manifest, mounts. Between two of them one
+ * moment is as another. All threads count together.
  *
- *   kill-at PID N        until it was killed, and says at which call; or until SIGTERM, and says how many steps there were
- *   kill-at PID N STOP   the same with SIGSTOP
+ *   kill-at PID N              until it was killed, and says at which call; or until SIGTERM, and says how many steps there were
+ *   kill-at PID N STOP         the same with SIGSTOP
+ *   kill-at PID N luo          steps are counted from LUO's next ioctl on, which is the first
+ *   kill-at PID N held COUNT   for COUNT requests that are made one after the other: the thread that enters the first one's Nth
+ *                              call is held there, and the counting begins anew; the second one is held at its call N+1, and so
+ *                              on. With the last one the process is killed; or with one that is held at a message to the
+ *                              keeper, for others would wait for it. There is a line for each
  *
  * It says "attached" on its standard error when it counts.
  */
@@ -38,9 +43,15 @@ static void end(int signal) {
     enough = 1;
 }
 
-static const char *step_named(uint64_t number) {
+static int is_of_luo(const struct __ptrace_syscall_info *call) {
+    return call->entry.nr == SYS_ioctl && _IOC_TYPE(call->entry.args[1]) == _IOC_TYPE(LUO_PRESERVE_FD);
+}
+
+/* NULL: it is none. FUSE has ioctls, too, which change nothing. */
+static const char *step_named(const struct __ptrace_syscall_info *call) {
+    if (call->entry.nr == SYS_ioctl && !is_of_luo(call)) return NULL;
     for (size_t at = 0; at < sizeof steps / sizeof *steps; at++) {
-        if ((uint64_t)steps[at].number == number) return steps[at].name;
+        if ((uint64_t)steps[at].number == call->entry.nr) return steps[at].name;
     }
     return NULL;
 }
@@ -69,10 +80,11 @@ static void seize(pid_t pid) {
 
 int main(int argc, char **argv) {
     errno = 0;
-    int stop = argc == 4 && !strcmp(argv[3], "STOP");
-    if (argc != 3 && !stop) die("usage: kill-at PID N [STOP]");
+    const char *how = argc > 3 ? argv[3] : "";
+    int stop = !strcmp(how, "STOP"), from_luo = !strcmp(how, "luo"), held = !strcmp(how, "held");
+    if (argc != (held ? 5 : stop || from_luo ? 4 : 3)) die("usage: kill-at PID N [STOP | luo | held COUNT]");
     pid_t pid = (pid_t)number(argv[1]);
-    uint64_t last = number(argv[2]), count = 0;
+    uint64_t last = number(argv[2]), together = held ? number(argv[4]) : 1, count = 0;
     sigaction(SIGTERM, &(struct sigaction){.sa_handler = end}, NULL);
     seize(pid);
     fprintf(stderr, "attached\n");
@@ -91,11 +103,16 @@ int main(int argc, char **argv) {
         if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
             struct __ptrace_syscall_info call;
             if (ptrace(PTRACE_GET_SYSCALL_INFO, thread, sizeof call, &call) > 0 && call.op == PTRACE_SYSCALL_INFO_ENTRY &&
-                step_named(call.entry.nr) && ++count == last) {
-                kill(pid, stop ? SIGSTOP : SIGKILL);
-                printf("%s at step %" PRIu64 ", %s(%" PRIu64 ", 0x%" PRIx64 ")\n", stop ? "stopped" : "killed", count, step_named(call.entry.nr),
-                       (uint64_t)call.entry.args[0], (uint64_t)call.entry.args[1]);
-                return 0;
+                step_named(&call) && (!from_luo || count || is_of_luo(&call)) && ++count == last) {
+                int is_end = --together == 0 || call.entry.nr == SYS_sendmsg;
+                if (is_end) kill(pid, stop ? SIGSTOP : SIGKILL);
+                printf("%s at step %" PRIu64 ", %s(%" PRIu64 ", 0x%" PRIx64 ")\n", !is_end ? "held" : stop ? "stopped" : "killed", count,
+                       step_named(&call), (uint64_t)call.entry.args[0], (uint64_t)call.entry.args[1]);
+                fflush(stdout);
+                if (is_end) return 0;
+                last++;
+                count = 0;
+                continue;
             }
         } else if (status >> 16 == 0) {
             deliver = WSTOPSIG(status);

@@ -20,23 +20,23 @@ stage_1() {
     check "and is prepared" write_control /mnt/quiet prepare 1
 
     start_writers
-    for kill in 1 2 3 4; do
-        pause_for 1000
-        check "kill $kill, of kexecfsd, under load" kill_and_restart
-    done
+    check "a kill of kexecfsd, under load" kill_and_restart
+    check "one at a step of the load" kill_at_step $((1 + $(random 60)))
+    pause_for 300
+    check "a kill of the keeper, under load" kills_keeper
     for kill in 1 2; do
-        pause_for 1000
-        check "kill $kill of the keeper, under load" kills_keeper
-    done
-    for kill in 1 2; do
-        pause_for 1000
+        pause_for 300
         check "kill $kill of both at once, under load" kill_both_and_restart
     done
-    for kill in 1 2 3; do
-        check "a kill within prepare, $kill" kill_within prepare
+    prepare_steps=$(steps_of prepare luo)
+    cancel_steps=$(steps_of cancel)
+    note "a prepare has $prepare_steps steps, a cancel $cancel_steps"
+    for part in 1 2 3; do
+        [ "$(cat $dir/kexecfs.state)" = normal ] || write_control $dir cancel 1
+        check "a kill within prepare, $part" kill_within prepare $((1 + (prepare_steps - 1) * part / 6)) luo
         check "the state is before it or after it" one_of normal prepared
-        pause_for 300
-        check "a kill within cancel, $kill" kill_within cancel
+        [ "$(cat $dir/kexecfs.state)" = prepared ] || write_control $dir prepare 1
+        check "a kill within cancel, $part" kill_within cancel $((1 + (cancel_steps - 1) * part / 3))
         check "the state is before it or after it again" one_of normal prepared
     done
     write_control $dir prepare 1
@@ -51,9 +51,9 @@ stage_1() {
 stage_2() {
     unmounted=$(kho_preserved_pages)
     require "kexecfsd starts" start_daemon
-    ask-daemon mount busy $dir >/run/answer &
-    pause_for 500
-    check "a kill within the restore" kill_and_restart
+    attach $((1 + $(random 20)))
+    check "a restore ends by the kill of it" fails 'no answer' ask-daemon mount busy $dir
+    check "a kill within the restore" killed_and_restart
     check "it is mounted, or can be" is_mounted_or_mounts
     mkdir -p /mnt/quiet
     check "the other session is mounted" ask-daemon mount quiet /mnt/quiet
@@ -64,20 +64,18 @@ stage_2() {
 
     start_writers
     for kill in 1 2; do
-        pause_for 500
-        check "a kill of kexecfsd after the kexec, $kill" kill_and_restart
+        check "a kill of kexecfsd after the kexec, $kill" kill_at_step $((1 + $(random 60)))
         check "the state is updated still, after kill $kill" state_is $dir updated
     done
-    pause_for 500
+    pause_for 300
     check "a kill of the keeper after the kexec" kills_keeper
-    for kill in 1 2; do
-        check "a kill within finish, $kill" kill_within finish
-        check "the state is before finish or after it, $kill" one_of updated normal
-    done
-    [ "$(cat $dir/kexecfs.state)" = normal ] || check "finish is accepted then" write_control $dir finish 1
-    check "the state is normal" state_is $dir normal
-    pause_for 500
-    check "a kill of kexecfsd after finish" kill_and_restart
+    check "a kill within finish, before LUO has finished" kill_within finish 1 luo
+    check "the state is before finish" state_is $dir updated
+    check "a kill within finish, after LUO has finished, before the keeper knows" kill_within finish 2 luo
+    check "the state is before finish or after it" one_of updated normal
+    check "a kill within finish, once the keeper knows" kill_within finish 3 luo
+    check "the state is after finish" state_is $dir normal
+    check "a kill of kexecfsd after finish" kill_at_step $((1 + $(random 60)))
     end_writers
     check "the other session is still what it was" quiet_is updated
     check "it is finished" write_control /mnt/quiet finish 1
@@ -127,6 +125,7 @@ is_mounted_or_mounts() { ask-daemon mount busy $dir || holds 'mounted already' /
 count_kill() { keep kills $(($(kept kills) + 1)); }
 
 kill_and_restart() {
+    pause_for 300
     count_kill
     kill_daemon && timed restart start_daemon
 }
@@ -138,15 +137,50 @@ kill_both_and_restart() {
     kill -KILL "$(keeper_pid)" "$killed_daemon" && wait_for 20 is_dead "$killed_daemon" && timed "restart of both" start_daemon
 }
 
+attach() { # STEP [luo]
+    : >/run/kill-at
+    kill-at "$(daemon_pid)" "$@" >/run/kill-at 2>/run/kill-at.attached &
+    killer=$!
+    wait_for 20 grep -q attached /run/kill-at.attached
+}
+
+killed_and_restart() {
+    kill "$killer" 2>/dev/null
+    wait "$killer"
+    note "$(cat /run/kill-at)"
+    grep '^killed' /run/kill-at || return
+    count_kill
+    wait_for 20 is_dead "$(daemon_pid)"
+    timed restart start_daemon
+}
+
+kill_at_step() { # STEP, of whatever it does
+    attach "$1" && wait_for 60 is_dead "$killer" && killed_and_restart
+}
+
+# How many steps it has if nobody kills.
+steps_of() { # CONTROL [luo]
+    attach 1000000 ${2:+"$2"}
+    write_control $dir "$1" 1
+    kill "$killer"
+    wait "$killer"
+    sed 's/ steps//' /run/kill-at
+}
+
+# That kills while somebody waits for the answer: who gets one was not interrupted, and that does not count.
+kill_within() { # CONTROL STEP [luo]
+    attach "$2" ${3:+"$3"}
+    if echo 1 >"$dir/kexecfs.$1"; then
+        echo "$1 was done before the kill: $(cat /run/kill-at)"
+        [ ! -s /run/kill-at ] || killed_and_restart
+        return 1
+    fi
+    killed_and_restart
+}
+
 kills_keeper() {
     count_kill
     timed "the next keeper" kill_keeper
-}
-
-kill_within() { # CONTROL
-    echo 1 >"$dir/kexecfs.$1" &
-    pause_for 150
-    kill_and_restart
 }
 
 pause_for() { # MILLISECONDS, at most

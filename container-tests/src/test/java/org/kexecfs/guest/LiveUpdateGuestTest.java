@@ -128,7 +128,7 @@ class LiveUpdateGuestTest {
         return GuestReport.of(guest.within(Duration.ofMinutes(8)).run("freeze"));
     }
 
-    /** With a start of kexecfsd for each step. */
+    /** With a start of kexecfsd for each few steps, and of its keeper. */
     @TestFactory
     @Tag(LONG)
     Stream<DynamicTest> aKillOfTheDaemonAtEachStepOfARestoreLosesNothing() {
