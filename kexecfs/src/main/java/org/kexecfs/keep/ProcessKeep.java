@@ -23,8 +23,8 @@ import org.slf4j.LoggerFactory;
 /**
  * A {@link Keeper}, a process of our own, as its daemon sees it.
  *
- * <p>All that is parked is known here by name, so that a keeper that dies can be replaced by one that has it all again: at
- * once, by the thread that hears of its end. The monitor guards this, and the connection; whoever has something to say
+ * <p>All that is parked is known here by name, so that a keeper that dies can be replaced by one that has it all again, be it from the shadow
+ * of that one or from here: at once, by the thread that hears of its end. The monitor guards this, and the connection; whoever has something to say
  * meanwhile waits.
  */
 final class ProcessKeep implements Keep {
@@ -270,7 +270,7 @@ final class ProcessKeep implements Keep {
             log.info("the next keeper holds all of {} files", parked.size());
             return true;
         } catch (ErrnoException e) {
-            log.error("{}; until there is a keeper again, a crash of this process loses all", e.getMessage());
+            log.error("{}; until there is a keeper again, a crash of this process may lose all", e.getMessage());
             failures++;
             return false;
         } finally {
