@@ -1,14 +1,21 @@
 # shellcheck shell=sh
-# Sessions as units of systemd: set up as kexecfs/doc/systemd.md says it, through restarts and kills of kexecfsd, and through
-# two `systemctl kexec` with nothing else said.
+# Sessions as units of systemd: installed and set up as kexecfs/doc/systemd.md says it, through restarts and kills of kexecfsd, a
+# soft reboot, and two kexecs with nothing else said.
+#
+#   kexecfs.restarts=N   how often kexecfsd is restarted in a row, and killed in a row; 10
+#
+# shellcheck disable=SC2086,SC2154 # lists of words; scenario and stage are run-stage's
 
 volume=/run/kexecfs/volumes/volume
+sessions="web ram hand"
+restarts=$(option restarts 10)
 
 # volume METHOD JSON: as an engine asks its plugin.
 volume() { http-post /run/docker/plugins/kexecfs.sock "/VolumeDriver.$1" "$2"; }
 
+# The first time as it is asked for, then as it is done: a kernel is loaded.
 leave_kernel() {
-    systemctl kexec
+    if [ "$stage" = 1 ]; then systemctl kexec; else systemctl reboot; fi
     sleep 60
 }
 
@@ -20,26 +27,30 @@ power_off() {
 
 stage_1() {
     note "$(systemctl --version | head -n 1)"
+    require "kexecfs is installed" /opt/mount-tool/install
     set_up
-    check "the units are well-formed" systemd-analyze verify kexecfsd.service kexecfs.target kexecfs-docker-plugin.service run-web.mount web.service
-    require "kexecfsd, the sessions and the service that uses them start" timed "kexecfs.target and web.service" \
-        systemctl start kexecfs.target web.service
+    check "the units are well-formed" says_nothing systemd-analyze verify kexecfsd.service kexecfs.target \
+        kexecfs-docker-plugin.service run-web.mount run-ram.mount web.service
+    require "kexecfsd, the sessions and the services that use them start" timed "kexecfs.target and services" \
+        systemctl start kexecfs.target $services kexecfs-docker-plugin.service
     check "a mount unit's session is mounted" state_is /run/web normal
     check "a session of fstab is mounted, one that preserves at link" state_is /run/ram normal
     check "the service started after them, and has its files" wait_for 10 holds "started with nothing" /run/web/journal
     mkdir -p /run/hand
     check "a session is mounted by hand" kexecfs mount hand /run/hand
-    check "the engine's volume plugin starts" timed "kexecfs-docker-plugin.service" systemctl start kexecfs-docker-plugin.service
     check "a volume is made" volume Create '{"Name":"volume"}'
     check "and mounted" volume Mount '{"Name":"volume","ID":"1"}'
     is_confined
+    check "nobody can clean the fd store under it" fails "not inactive" systemctl clean --what=fdstore kexecfsd.service
+    check "what is in use is not uninstalled" fails "has sessions" /opt/mount-tool/install --remove
     restarts_lose_nothing
     check "the journal has what kexecfsd says, as information" wait_for 10 journal_has 6 "session web mounted"
-    check "and its warnings as warnings" wait_for 10 journal_has 4 "has lost its server"
+    check "and nothing graver" no_complaint
+
     ends_with_its_mount_unit
 
     check "a memfd is linked" link-memfd /run/web memory 256K 0x1234
-    for name in web ram hand; do
+    for name in $sessions; do
         echo "this is $name" >/run/$name/data
         chmod 0604 /run/$name/data
         chown 12:34 /run/$name/data
@@ -48,50 +59,85 @@ stage_1() {
     note_all
 }
 
+# A soft reboot in the middle of it: everything but the kernel begins anew, and so does the stage.
 stage_2() {
+    if [ "$(systemctl show -P SoftRebootsCount)" = 1 ]; then
+        softly_rebooted
+        return
+    fi
     check "systemd counts one kexec" equal 1 "$(systemctl show -P KExecCount)"
-    comes_back
+    comes_back updated updated updated
     check "the service stopped before its session was handed over" holds "1: stopped" /run/web/journal
     check "and started after it came back" wait_for 10 holds "2: started with counter" /run/web/journal
+    check "services find their files" all_write_on
     check "a memfd came back" pattern check /run/web/memory 256K 0x1234 8
     check "a volume is mounted again by its plugin" wait_for 60 holds '^this is a volume$' $volume/data
     check "and is updated" state_is $volume updated
     check "no unit failed" equal "" "$(systemctl --failed --plain --no-legend)"
-    check "kexecfsd has nothing to complain of" equal "" "$(journalctl -b -q -u kexecfsd.service -p warning -o cat)"
+    check "kexecfsd has nothing to complain of" no_complaint
+    check "nor had it in the kernel before" equal "" "$(journalctl -b -1 -q -u kexecfsd.service _COMM=java -p warning -o cat)"
 
-    # One stays as it came, one is prepared by hand, and one cannot be unmounted, for somebody stays in it.
+    # One stays as it came, one is prepared, and one is changed.
     check "a session is finished" write_control /run/ram finish 1
     check "and prepared" write_control /run/ram prepare 1
     check "another is finished" write_control /run/hand finish 1
-    check "kexecfsd is restarted with restored sessions" systemctl restart kexecfsd.service
-    check "they are what they were" state_is /run/web updated
-    check "and prepared ones are, too" state_is /run/ram prepared
+    echo "this is hand, still" >/run/hand/data
+    note_all
+    sync
+    echo "kexecfs-guest: $scenario leaves this userspace at $(uptime_now)"
+    systemctl soft-reboot
+    sleep 60
+}
+
+softly_rebooted() {
+    note "softly rebooted, up in $(uptime_now) s"
+    check "after a soft reboot systemd holds the session that nobody has mounted" kept_unmounted hand
+    check "it is mounted by hand again" mount_hand
+    come_back_as updated prepared normal
+    check "the service stopped before the soft reboot, and started after it" wait_for 10 holds_last "2: started" /run/web/journal
+    check "services find their files" all_write_on
+    check "a volume is mounted again by its plugin" wait_for 60 holds '^this is a volume$' $volume/data
+    check "no unit failed" equal "" "$(systemctl --failed --plain --no-legend)"
+    check "kexecfsd has nothing to complain of" no_complaint
+
+    # And one cannot be unmounted, for somebody stays in it; of one a file cannot be handed over.
     check "somebody works in a mount, whom no shutdown stops" systemd-run -q -p DefaultDependencies=no \
         -p WorkingDirectory=/run/hand -p KillMode=none sleep 3600
+    check "another agent has a file of a session" systemd-run -q -p DefaultDependencies=no -p KillMode=none -p Type=forking \
+        link-memfd /run/web contested 4K 0x99 agent
     note_all
 }
 
 stage_3() {
-    check "systemd counts two kexecs" equal 2 "$(systemctl show -P KExecCount)"
-    comes_back
+    check "systemd counts two kexecs: reboot is one, with a kernel loaded" equal 2 "$(systemctl show -P KExecCount)"
+    comes_back failed updated updated
     check "what was never finished has been through two updates" holds "^cycle 2$" /run/web/kexecfs.info
-    for session in web ram hand; do
+    check "what could not be handed over is named" holds "contested" /run/web/kexecfs.error
+    journalctl -b -1 -q -u kexecfsd.service _COMM=java -p warning -o cat >/run/complaints
+    check "and was on the way down, with its session and why" holds "session web.*contested.*EBUSY" /run/complaints
+    check "that was all that there was to complain of" equal 1 "$(wc -l </run/complaints)"
+    check "kexecfsd restores the rest without a complaint" no_complaint
+    for session in $sessions; do
         check "session $session is finished" write_control /run/$session finish 1
     done
     check "a volume has been through two updates" wait_for 60 holds "^cycle 2$" $volume/kexecfs.info
     check "it is finished" write_control $volume finish 1
     check "and removed" volume Remove '{"Name":"volume"}'
-    check "the service is stopped" systemctl stop web.service
+    check "what was mounted by hand is unmounted" umount /run/hand
+    cleaned_while_it_is_stopped
+    check "the services are stopped" systemctl stop $services
     check "the sessions are unmounted" systemctl stop run-web.mount run-ram.mount
-    check "and what was mounted by hand" umount /run/hand
     check "nobody has a session" wait_for 10 nobody_has_a_session
     check "nothing is in the fd store" wait_for 10 fd_store_is_empty
     check "the kernel complains of nothing" kernel_is_content
-    check "they can be had anew" systemctl start run-web.mount
-    echo "this ends with the machine" >/run/web/data
+    check "what has no sessions is uninstalled" /opt/mount-tool/install --remove
+    check "and systemd knows nothing of it" equal not-found "$(systemctl show -P LoadState kexecfsd.service)"
+    check "and nothing of it is there" fails "No such file" ls -d /opt/kexecfs
 }
 
 # --- as the documentation has it
+
+services="web.service template@web.service apart.service strict.service"
 
 set_up() {
     cp /opt/kexecfs/systemd/run-web.mount /etc/systemd/system/
@@ -124,21 +170,51 @@ if [ -e /run/web/counter ]; then
 else
     tell "started with nothing"
 fi
-count=0
+exec /usr/share/kexecfs-guest/count /run/web/counter
+END
+    # Opened anew each time.
+    cat >/usr/share/kexecfs-guest/count <<'END'
+#!/bin/sh
+count=$(cat "$1" 2>/dev/null || echo 0)
 while :; do
     count=$((count + 1))
-    echo $count 2>/dev/null >/run/web/counter
-    sleep 0.2
+    echo $count 2>/dev/null >"$1"
+    sleep 0.3
 done
 END
-    chmod +x /usr/share/kexecfs-guest/web
+    chmod +x /usr/share/kexecfs-guest/web /usr/share/kexecfs-guest/count
+    service_that_counts template@ /run/%i/counter.template RequiresMountsFor=/run/%i
+    service_that_counts apart /run/web/counter.apart RequiresMountsFor=/run/web PrivateUsers=yes
+    mkdir -p /srv/data
+    service_that_counts strict /srv/data/counter.strict RequiresMountsFor=/run/web \
+        ProtectSystem=strict PrivateTmp=yes BindPaths=/run/web:/srv/data
     systemctl daemon-reload
-    check "the units are enabled" systemctl enable kexecfsd.service kexecfs.target kexecfs-docker-plugin.service run-web.mount web.service
+    check "the units are enabled" systemctl enable kexecfsd.service kexecfs.target kexecfs-docker-plugin.service run-web.mount \
+        $services
+}
+
+service_that_counts() { # NAME FILE UNIT-SETTING [SERVICE-SETTING]...
+    counts_name=$1
+    counts_file=$2
+    counts_unit=$3
+    shift 3
+    {
+        printf '[Unit]\nAfter=kexecfs.target\n%s\n\n' "$counts_unit"
+        printf '[Service]\nExecStart=/usr/share/kexecfs-guest/count %s\n' "$counts_file"
+        [ $# = 0 ] || printf '%s\n' "$@"
+        printf '\n[Install]\nWantedBy=multi-user.target\n'
+    } >"/etc/systemd/system/$counts_name.service"
 }
 
 # --- checks
 
 main_pid() { systemctl show -P MainPID "$1"; }
+
+says_nothing() {
+    "$@" >/run/said 2>&1 && equal "" "$(cat /run/said)" && return
+    cat /run/said
+    return 1
+}
 
 is_confined() {
     daemon=$(main_pid kexecfsd.service)
@@ -147,12 +223,13 @@ is_confined() {
     check "it runs under its system call filter" holds "^Seccomp:.2$" "/proc/$daemon/status"
     check "without new privileges" holds "^NoNewPrivs:.1$" "/proc/$daemon/status"
     check "with its capabilities and no others" equal \
-        "cap_chown cap_dac_override cap_dac_read_search cap_fowner cap_kill cap_sys_ptrace cap_sys_admin cap_sys_resource" \
+        "cap_chown cap_dac_override cap_dac_read_search cap_fowner cap_kill cap_sys_chroot cap_sys_ptrace cap_sys_admin cap_sys_resource" \
         "$(systemctl show -P CapabilityBoundingSet kexecfsd.service)"
     check "with the devices that are everybody's" in_its_cgroup head -c 1 /dev/zero
     check "and no disk" fails "not permitted" in_its_cgroup head -c 1 /dev/vda
     check "in the mount namespace of all" equal "$(readlink /proc/1/ns/mnt)" "$(readlink "/proc/$daemon/ns/mnt")"
-    note "$(systemd-analyze security --no-pager kexecfsd.service | tail -n 1)"
+    systemd-analyze security --no-pager kexecfsd.service >/run/security
+    note "$(tail -n 1 /run/security)"
 }
 
 in_its_cgroup() { # COMMAND ARGUMENT...
@@ -163,53 +240,118 @@ in_its_cgroup() { # COMMAND ARGUMENT...
 journal_has() { # PRIORITY WORDS
     journalctl -b -q -u kexecfsd.service -o json | grep "\"PRIORITY\":\"$1\"" | grep -q "\"MESSAGE\":\"[^\"]*$2"
 }
+# Of kexecfsd's own, and not systemd's of it: that it was killed.
+no_complaint() { equal "" "$(journalctl -b -q -u kexecfsd.service _COMM=java -p warning -o cat)"; }
 
-# Files with their number in them, each acknowledged once it is written and closed.
-write_on() {
+# Files with their number in them, each with a second name, and acknowledged once it has been written, closed and linked, and read
+# by that name.
+write_on() { # SESSION
     file=0
     while [ ! -e /run/enough ]; do
-        if echo "content of $file" 2>/dev/null >"/run/web/load.$file"; then
-            echo $file >>/run/acknowledged
+        if { echo "content of $file" >"/run/$1/load.$file" && ln -f "/run/$1/load.$file" "/run/$1/link.$file" &&
+            [ "$(cat "/run/$1/link.$file")" = "content of $file" ]; } 2>/dev/null; then
+            echo $file >>"/run/acknowledged.$1"
             file=$((file + 1))
         fi
+        sleep 0.1
     done
 }
 
 acknowledged_is_there() {
-    while read -r number; do
-        [ "$(cat "/run/web/load.$number")" = "content of $number" ] || { echo "load.$number: $(cat "/run/web/load.$number")"; return 1; }
-    done </run/acknowledged
+    for session in $sessions; do
+        while read -r number; do
+            for name in load link; do
+                [ "$(cat "/run/$session/$name.$number")" = "content of $number" ] || { echo "$session $name.$number"; return 1; }
+            done
+        done <"/run/acknowledged.$session"
+    done
 }
 
-kills_were() { [ "$(systemctl show -P NRestarts kexecfsd.service)" = "$1" ]; }
+note_load() {
+    for session in $sessions; do wc -l <"/run/acknowledged.$session" >"/run/before.$session"; done
+}
+load_goes_on() {
+    for session in $sessions; do
+        [ "$(wc -l <"/run/acknowledged.$session")" -gt "$(cat "/run/before.$session")" ] || return 1
+    done
+}
+
+is_another_daemon() { # PID
+    set -- "$1" "$(main_pid kexecfsd.service)"
+    [ "$2" != 0 ] && [ "$1" != "$2" ]
+}
+
+# Some are up when they are restarted, or killed, and some are not.
+daemons_pass() { # COMMAND ARGUMENT...
+    passed=0
+    while [ $passed -lt "$restarts" ]; do
+        passed=$((passed + 1))
+        before=$(main_pid kexecfsd.service)
+        "$@" || return 1
+        wait_for 60 is_another_daemon "$before" || return 1
+        case $passed in
+            3) systemctl daemon-reload && sleep 3 ;;
+            6) sleep 5 ;;
+            *) sleep 0.$passed ;;
+        esac
+    done
+    # Nothing, if it is up.
+    systemctl start kexecfsd.service
+}
+
+runs_what_is_gone() { readlink "/proc/$1/exe" | grep "deleted"; } # PID
 
 restarts_lose_nothing() {
     server=$(main_pid web.service)
-    : >/run/acknowledged
-    write_on &
-    writer=$!
+    for session in $sessions; do
+        : >"/run/acknowledged.$session"
+        write_on "$session" &
+    done
+
+    old=$(main_pid kexecfsd.service)
+    echo "of today" >/opt/mount-tool/target/kexecfs/edition
+    check "another edition is installed while kexecfsd runs" /opt/mount-tool/install
+    check "that goes on with the old one" runs_what_is_gone "$old"
+    note_load
     check "kexecfsd is restarted under load" timed "restart" systemctl restart kexecfsd.service
+    check "and is another" is_another_daemon "$old"
+    check "of the edition of today" holds "of today" "/proc/$(main_pid kexecfsd.service)/root/opt/kexecfs/edition"
+    check "which is there" fails "" runs_what_is_gone "$(main_pid kexecfsd.service)"
     check "its mounts are there again" state_is /run/web normal
-    before=$(wc -l </run/acknowledged)
-    check "the load goes on" wait_for 20 more_than "$before"
-    check "kexecfsd is killed" systemctl kill -s KILL kexecfsd.service
-    check "and started again by systemd" wait_for 20 kills_were 1
-    check "the mounts heal" wait_for 60 state_is /run/web normal
-    before=$(wc -l </run/acknowledged)
-    check "the load goes on" wait_for 20 more_than "$before"
+    check "the load goes on" wait_for 20 load_goes_on
+    check "services find their files" all_write_on
+
+    check "kexecfsd is restarted time and again" timed "$restarts restarts" daemons_pass systemctl restart --no-block kexecfsd.service
+    note_load
+    check "the load goes on" wait_for 20 load_goes_on
+    check "kexecfsd is killed time and again, and started by systemd" timed "$restarts kills" \
+        daemons_pass systemctl kill -s KILL kexecfsd.service
+    check "by nobody else" equal "$restarts" "$(systemctl show -P NRestarts kexecfsd.service)"
+    note_load
+    check "the load goes on" wait_for 20 load_goes_on
+    check "services find their files" all_write_on
     touch /run/enough
-    wait $writer
-    note "$(wc -l </run/acknowledged) files were acknowledged"
+    wait
+    note "$(cat /run/acknowledged.* | wc -l) files were acknowledged"
     check "every file that was acknowledged is there" acknowledged_is_there
+
     check "kexecfsd is stopped" systemctl stop kexecfsd.service
     check "its mounts do not answer" fails "not connected" cat /run/web/kexecfs.state
     check "it is started again" systemctl start kexecfsd.service
     check "and every file is there" acknowledged_is_there
-    rm -f /run/web/load.*
+    for session in $sessions; do rm -f /run/$session/load.* /run/$session/link.*; done
     check "the mount unit has been there all the time" equal active "$(systemctl is-active run-web.mount)"
     check "and so has the service" equal "$server" "$(main_pid web.service)"
 }
-more_than() { [ "$(wc -l </run/acknowledged)" -gt "$1" ]; }
+
+# Each service counts in its own file, which it opens by its own path.
+all_write_on() {
+    for counter in counter counter.template counter.apart counter.strict; do
+        before=$(cat "/run/web/$counter")
+        wait_for 20 differs "$before" "/run/web/$counter" || { echo "$counter stays $before"; return 1; }
+    done
+}
+differs() { [ -s "$2" ] && [ "$(cat "$2")" != "$1" ]; }
 
 ends_with_its_mount_unit() {
     check "a mount unit is stopped" systemctl stop run-ram.mount
@@ -222,31 +364,52 @@ no_session() { ! luo_sessions | grep -qx "$1"; }
 
 fd_store_is_empty() { equal 0 "$(systemctl show -P NFileDescriptorStore kexecfsd.service)"; }
 
-# The service goes on writing its journal and its counter, and who has linked the memory writes to that.
+cleaned_while_it_is_stopped() {
+    check "kexecfsd is stopped with its sessions" systemctl stop kexecfsd.service
+    check "and its fd store is cleaned" systemctl clean --what=fdstore kexecfsd.service
+    check "sessions are gone" wait_for 10 nobody_has_a_session
+    check "it is started again" systemctl start kexecfsd.service
+    check "and says what was lost, as an error" wait_for 10 journal_has 3 "session web is lost.*/run/web"
+    check "of each" wait_for 10 journal_has 3 "session ram is lost.*/run/ram"
+    check "a mount unit is restarted" systemctl restart run-web.mount
+    check "and its session is a new one" state_is /run/web normal
+    check "with nothing in it" fails "No such file" cat /run/web/data
+}
+
+# The services go on writing their journal and counters, and who has linked the memory writes to that.
+lasting() { grep -v -e journal -e counter -e memory -e contested; }
 all_facts() { # SESSION
-    lasting_facts "/run/$1" | grep -v -e journal -e counter -e memory
-    sums "/run/$1" memory | grep -v -e journal -e counter
+    lasting_facts "/run/$1" | lasting
+    user_files "/run/$1" | lasting | xargs -r sha256sum
 }
 
 note_all() {
-    for session in web ram hand; do
+    for session in $sessions; do
         all_facts $session >"/state/$session"
     done
     check "there is something to come back" holds data /state/web
 }
 
-comes_back() {
+comes_back() { # STATE-OF-WEB OF-RAM OF-HAND
     note "up in $(uptime_now) s"
-    systemd-analyze fdstore kexecfsd.service >/run/store
-    check "systemd brought the session that nobody has mounted" holds "^hand/luo" /run/store
+    check "systemd brought the session that nobody has mounted" kept_unmounted hand
     check "it is mounted by hand again" mount_hand
-    for session in web ram hand; do
-        check "session $session is updated" state_is /run/$session updated
-        all_facts $session >"/run/facts.$session"
-        check "and what is in it is what was" same "/state/$session" "/run/facts.$session"
-    done
+    come_back_as "$@"
+}
+kept_unmounted() { # SESSION
+    systemd-analyze fdstore kexecfsd.service >/run/store
+    holds "^$1/luo" /run/store && ! grep -q " /run/$1 " /proc/mounts
 }
 mount_hand() {
     mkdir -p /run/hand
     kexecfs mount hand /run/hand
 }
+come_back_as() {
+    for session in $sessions; do
+        check "session $session is $1" state_is /run/$session "$1"
+        shift
+        all_facts $session >"/run/facts.$session"
+        check "and what is in it is what was" same "/state/$session" "/run/facts.$session"
+    done
+}
+holds_last() { tail -n 1 "$2" | grep -q -- "$1"; }

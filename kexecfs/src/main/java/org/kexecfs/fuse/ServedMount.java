@@ -9,7 +9,6 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import jnr.constants.platform.linux.Errno;
-import org.kexecfs.keep.Keep;
 import org.kexecfs.keep.Shelf;
 import org.kexecfs.luo.DeviceLiveUpdate;
 import org.kexecfs.luo.EmulatedLiveUpdate;
@@ -79,7 +78,7 @@ final class ServedMount implements AutoCloseable {
 
     private final Session session;
     private final KexecFs filesystem;
-    private final Keep keep;
+    private final Shelf shelf;
     private final Place place;
     private final FuseMount mount;
     private final CompletableFuture<Void> ended;
@@ -89,7 +88,7 @@ final class ServedMount implements AutoCloseable {
             Resources ending,
             Session session,
             KexecFs filesystem,
-            Keep keep,
+            Shelf shelf,
             Place place,
             FuseMount mount,
             FuseChannel channel) {
@@ -97,7 +96,7 @@ final class ServedMount implements AutoCloseable {
         this.ending = ending;
         this.session = session;
         this.filesystem = filesystem;
-        this.keep = keep;
+        this.shelf = shelf;
         this.place = place;
         this.mount = mount;
         this.ended = channel.ended().thenRun(this::end);
@@ -142,7 +141,7 @@ final class ServedMount implements AutoCloseable {
                         ending,
                         session,
                         serving.filesystem(),
-                        shelf.keep(),
+                        shelf,
                         place,
                         mount,
                         serving.channel());
@@ -227,12 +226,21 @@ final class ServedMount implements AutoCloseable {
         return new Serving(filesystem, channel);
     }
 
-    /** It was unmounted, and nobody has it any more. On the way down to a kexec that is no reason to lose it. */
+    /** It was unmounted, and nobody has it any more. Where systemd unmounts everything that is no reason to lose it. */
     private void end() {
-        if (keep.bringsThroughKexec()) {
-            leave();
+        switch (shelf.keep().coming()) {
+            case KEXEC -> leave();
+            case SOFT_REBOOT -> stay();
+            case NOTHING -> {}
         }
         resources.close();
+    }
+
+    /** All stays on the shelf, but where it was mounted: that is for the new userspace to say. */
+    private void stay() {
+        Parked.forgetPlace(shelf);
+        ending.forget();
+        log.info("session {} stays with {}, {}", session.name(), shelf.keep(), session.state());
     }
 
     /** See {@link KexecFsMount#leave}. */
@@ -240,7 +248,7 @@ final class ServedMount implements AutoCloseable {
         try {
             session.leave();
             ending.close();
-            log.info("session {} is prepared, and left to {} for the next kernel", session.name(), keep);
+            log.info("session {} is prepared, and left to {} for the next kernel", session.name(), shelf.keep());
         } catch (ErrnoException e) {
             log.error("session {} does not come through the kexec: {}", session.name(), e.getMessage());
         }

@@ -134,11 +134,11 @@ public interface Keep extends AutoCloseable {
     }
 
     /**
-     * Whether the machine goes down for a kexec now, and whoever holds what is parked brings LUO's sessions through it. May take
-     * as long as systemd takes to answer.
+     * What the machine goes down for now, if whoever holds what is parked brings it there. May take as long as systemd takes to
+     * answer.
      */
-    default boolean bringsThroughKexec() {
-        return false;
+    default Coming coming() {
+        return Coming.NOTHING;
     }
 
     /** {@link #release} of everything whose name begins like this. */

@@ -33,7 +33,7 @@ final class SystemdKeep implements Keep {
     private final Fd systemd;
     private final long most;
     private final NavigableMap<String, Fd> found;
-    private final ComingKexec kexec = new ComingKexec();
+    private final ComingBoot boot = new ComingBoot();
     private final Set<String> parked = new LinkedHashSet<>();
     private final Messages messages = new Messages(LONGEST);
 
@@ -136,8 +136,8 @@ final class SystemdKeep implements Keep {
     }
 
     @Override
-    public boolean bringsThroughKexec() {
-        return kexec.isComing();
+    public Coming coming() {
+        return boot.what();
     }
 
     private void say(String message, Optional<Fd> file) {

@@ -2,7 +2,6 @@ package org.kexecfs.mount;
 
 import java.nio.file.Path;
 import java.util.Optional;
-import jnr.constants.platform.linux.Errno;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.FileStatus;
@@ -41,12 +40,7 @@ public final class MountPoint implements Place, AutoCloseable {
     }
 
     private static boolean isDead(Path directory) {
-        try {
-            FileStatus.of(directory.toString());
-            return false;
-        } catch (ErrnoException e) {
-            return e.is(Errno.ENOTCONN) && MountTable.at(directory).isPresent();
-        }
+        return DeadMounts.isDead(directory) && MountTable.at(directory).isPresent();
     }
 
     /** Its real path, as it was when it was opened. */
@@ -78,7 +72,7 @@ public final class MountPoint implements Place, AutoCloseable {
 
     /** Who makes a file there meanwhile must not make it in the directory below, where nobody would find it again. */
     private void replaceDead(Fd root) {
-        log.warn("{}: the mount there has lost its server; it is replaced", directory);
+        log.info("{}: the mount there has lost its server; it is replaced", directory);
         try {
             Mounts.replace(root, open);
         } catch (ErrnoException e) {

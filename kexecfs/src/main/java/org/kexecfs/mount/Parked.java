@@ -30,6 +30,11 @@ public final class Parked implements AutoCloseable {
         return Optional.ofNullable(shelf.found().get(MOUNT)).flatMap(MountRecord::read);
     }
 
+    /** The session stays, and whoever mounts it next says where: no daemon mounts it by itself. */
+    public static void forgetPlace(Shelf shelf) {
+        shelf.release(MOUNT);
+    }
+
     /** Whether there is a session on the shelf that a process before has left, and not only what is left of an end. */
     public static boolean hasSession(Shelf shelf) {
         return shelf.found().keySet().stream()

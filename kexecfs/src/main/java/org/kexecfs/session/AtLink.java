@@ -4,6 +4,7 @@ import java.util.Collection;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 import java.util.regex.Pattern;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.keep.KeptLiveUpdate;
@@ -133,13 +134,13 @@ final class AtLink implements Preserved {
 
     /** What was handed over stays so if a later one is refused: it does no harm. */
     @Override
-    public void prepare(Fd memfd, Collection<Entry> entries) {
+    public void prepare(Fd memfd, Collection<Entry> entries, Consumer<EntryRefused> onRefusal) {
         begin(memfd);
         for (Entry entry : entries) {
             try {
                 hold(entry);
             } catch (ErrnoException e) {
-                throw new EntryRefused(entry.token(), e);
+                onRefusal.accept(new EntryRefused(entry.token(), e));
             }
         }
     }

@@ -1,6 +1,7 @@
 package org.kexecfs.session;
 
 import java.util.Collection;
+import java.util.function.Consumer;
 import org.kexecfs.keep.KeptLiveUpdate;
 import org.kexecfs.luo.LiveUpdate;
 import org.kexecfs.luo.LiveUpdateSession;
@@ -68,12 +69,12 @@ final class AtPrepare implements Preserved {
     }
 
     @Override
-    public void prepare(Fd manifest, Collection<Entry> entries) {
+    public void prepare(Fd manifest, Collection<Entry> entries, Consumer<EntryRefused> onRefusal) {
         reserve();
         try {
             session.preserve(manifest, MANIFEST);
             for (Entry entry : entries) {
-                preserve(entry);
+                preserve(entry, onRefusal);
             }
             holding = true;
         } catch (RuntimeException e) {
@@ -82,11 +83,11 @@ final class AtPrepare implements Preserved {
         }
     }
 
-    private void preserve(Entry entry) {
+    private void preserve(Entry entry, Consumer<EntryRefused> onRefusal) {
         try {
             entry.file().ifPresent(file -> session.preserve(file, entry.token()));
         } catch (ErrnoException e) {
-            throw new EntryRefused(entry.token(), e);
+            onRefusal.accept(new EntryRefused(entry.token(), e));
         }
     }
 

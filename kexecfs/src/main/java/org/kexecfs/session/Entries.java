@@ -10,6 +10,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
@@ -470,17 +471,18 @@ final class Entries implements AutoCloseable {
         }
         preserved.begin(journal.manifest());
         if (preserved.isEachAtOnce()) {
-            holdAll(entries.values());
+            holdAll(entries.values(), EntryRefused::raise);
         }
     }
 
     /**
-     * LUO has everything when this returns.
+     * LUO has everything when this returns, or all but what it refused.
      *
      * @param order of the tokens
-     * @throws ErrnoException LUO's errno; {@link EntryRefused} names the file
+     * @param onRefusal as for {@link Preserved#prepare}
+     * @throws ErrnoException LUO's errno
      */
-    void prepare(List<Long> order) {
+    void prepare(List<Long> order, Consumer<EntryRefused> onRefusal) {
         if (!preserved.isEachAtOnce()) {
             // The last moment that it can be recorded.
             record(tree.nodes().stream()
@@ -488,12 +490,12 @@ final class Entries implements AutoCloseable {
                     .toList());
             journal.reserveRoom();
         }
-        holdAll(order.stream().map(entries::get).toList());
+        holdAll(order.stream().map(entries::get).toList(), onRefusal);
     }
 
-    private void holdAll(Collection<Entry> all) {
+    private void holdAll(Collection<Entry> all, Consumer<EntryRefused> onRefusal) {
         try {
-            preserved.prepare(journal.manifest(), all);
+            preserved.prepare(journal.manifest(), all, onRefusal);
         } finally {
             if (preserved.isEachAtOnce()) {
                 record(tree.nodes());

@@ -15,6 +15,11 @@ final class EntryRefused extends RuntimeException {
         this.reason = reason;
     }
 
+    /** For who wants all entries or none. */
+    static void raise(EntryRefused refused) {
+        throw refused;
+    }
+
     long token() {
         return token;
     }

@@ -7,5 +7,7 @@ public enum Finish {
     /** The update cannot be finished while there is one. */
     STRICT,
     /** They are dropped, as LUO drops what was not retrieved. */
-    RELEASE
+    RELEASE,
+    /** They stay, and so does what requires a file that was not restored: on the way to a kexec nobody is there to decide. */
+    LEAVE
 }

@@ -1,5 +1,6 @@
 package org.kexecfs.session;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -67,7 +68,29 @@ final class Handover implements AutoCloseable {
                     "entry " + missing.entry() + " requires " + missing.required() + ", which is not there");
         });
         List<Long> tokens = entries.all().stream().map(Entry::token).toList();
-        naming(() -> entries.prepare(requirements.inOrder(tokens)));
+        naming(() -> entries.prepare(requirements.inOrder(tokens), EntryRefused::raise));
+        reachPrepared();
+    }
+
+    /**
+     * Hands over what LUO takes, because a kexec is coming that waits for nobody. The manifest names the rest, too: whoever
+     * restores it misses that, and says so.
+     *
+     * @return the paths of what LUO refused, and why
+     * @throws ErrnoException as {@link Session#prepare}: everything is as it was
+     */
+    List<String> handOverWhatCanBe() {
+        List<String> refused = new ArrayList<>();
+        List<Long> tokens = entries.all().stream().map(Entry::token).toList();
+        entries.prepare(
+                tokens,
+                one -> refused.add(
+                        entries.tree().pathOf(one.token()) + ": " + one.reason().getMessage()));
+        reachPrepared();
+        return refused;
+    }
+
+    private void reachPrepared() {
         try {
             reach(State.PREPARED);
         } catch (ErrnoException e) {
@@ -83,7 +106,7 @@ final class Handover implements AutoCloseable {
     }
 
     private void accept(Finish unclaimed) {
-        if (unclaimed != Finish.RELEASE) {
+        if (unclaimed == Finish.KEEP || unclaimed == Finish.STRICT) {
             requireRestored();
         }
         if (unclaimed == Finish.STRICT) {

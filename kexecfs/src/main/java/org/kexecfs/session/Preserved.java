@@ -1,6 +1,7 @@
 package org.kexecfs.session;
 
 import java.util.Collection;
+import java.util.function.Consumer;
 import org.kexecfs.keep.KeptLiveUpdate;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
@@ -51,9 +52,10 @@ sealed interface Preserved extends AutoCloseable permits AtPrepare, AtLink {
      *
      * @param manifest goes under token 0
      * @param entries go under their own tokens, in this order
-     * @throws ErrnoException LUO's errno. {@link EntryRefused} names the entry
+     * @param onRefusal is told of an entry that LUO does not take, and may throw that: else the others are handed over
+     * @throws ErrnoException LUO's errno
      */
-    void prepare(Fd manifest, Collection<Entry> entries);
+    void prepare(Fd manifest, Collection<Entry> entries, Consumer<EntryRefused> onRefusal);
 
     /** LUO has what it had before {@link #prepare}, or more: nothing keeps entries from changing. */
     void cancel();

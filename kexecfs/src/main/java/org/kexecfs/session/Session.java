@@ -476,25 +476,46 @@ public final class Session implements AutoCloseable {
 
     /**
      * Hands the session to the next kernel, whatever state it is in, and ends it here: LUO's sessions stay on the shelf, for
-     * whoever brings them through the kexec that is coming. What was restored and is not accepted yet is accepted first. Again
-     * is nothing, and so is {@link #close} after it.
+     * whoever brings them through the kexec that is coming. What was restored and is not accepted yet is accepted first. What
+     * LUO refuses is left behind, which the log tells, and the next kernel: the session is {@link State#FAILED} there. Again is
+     * nothing, and so is {@link #close} after it.
      *
-     * @throws ErrnoException as {@link #finish} and {@link #prepare}: it is not handed over then, and goes on
+     * @throws ErrnoException as {@link #finish} and {@link #prepare}: nothing is handed over then, and it goes on
      */
     public void leave() {
         if (isClosed()) {
             return;
         }
         if (StateTable.answer(state, Operation.FINISH) instanceof StateTable.Go) {
-            finish(Finish.KEEP);
+            finish(Finish.LEAVE);
         }
-        prepare();
+        try {
+            prepare();
+        } catch (ErrnoException e) {
+            prepareWhatCanBe(e);
+        }
         lock.writeLock().lock();
         try {
             if (!closed) {
                 closed = true;
                 handover.leave();
             }
+        } finally {
+            lock.writeLock().unlock();
+        }
+    }
+
+    /** What an all or nothing would lose wholly. */
+    private void prepareWhatCanBe(ErrnoException refusal) {
+        lock.writeLock().lock();
+        try {
+            requireOpen();
+            List<String> refused = handover.handOverWhatCanBe();
+            state = State.PREPARED;
+            if (refused.isEmpty()) {
+                log.error("session {}: {}; it is handed over as it is", name, refusal.getMessage());
+            }
+            refused.forEach(entry -> log.error("session {}: an entry is lost in the kexec: {}", name, entry));
         } finally {
             lock.writeLock().unlock();
         }

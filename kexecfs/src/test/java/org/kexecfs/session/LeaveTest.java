@@ -122,14 +122,63 @@ class LeaveTest {
         assertEquals("bytes", Machine.read(session, "ram"));
     }
 
+    @ParameterizedTest
+    @EnumSource
+    void whatLuoRefuses_isMissedInTheNextKernel_andTheRestIsThere(Preserve preserve) {
+        session.close();
+        open(preserve);
+        Machine.put(session, "ram", "bytes");
+        // Open: LUO is to have it at once when it is closed.
+        session.create(EntryPath.of("refused"), 0600, Machine.UID, Machine.GID);
+        luo.refuses(Machine.stat(session, "refused").token(), Errno.EBUSY);
+        assertThrows(ErrnoException.class, session::prepare);
+        session.leave();
+        kexec(preserve);
+        assertEquals("bytes", Machine.read(session, "ram"));
+        if (preserve == Preserve.AT_PREPARE) {
+            assertEquals(State.FAILED, session.state());
+            assertTrue(session.error().contains("refused"), session.error());
+        } else {
+            // It was new, and nobody had closed it: that is as if it had never been.
+            assertEquals(State.UPDATED, session.state());
+        }
+    }
+
     @Test
-    void whatCannotBePrepared_goesOn() {
+    void whatIsRequiredAndNotThere_holdsNothingBack() {
         Machine.put(session, "ram", "bytes");
         session.setXattr(EntryPath.of("ram"), Bytes.of("user.kexecfs.requires"), Bytes.of("missing"), 0);
+        session.leave();
+        kexec();
+        assertEquals("bytes", Machine.read(session, "ram"));
+    }
+
+    @Test
+    void whatRequiresWhatIsLost_isNotLostWithItInTheNextKexec() {
+        Machine.put(session, "lost", "lost");
+        Machine.put(session, "ram", "bytes");
+        session.setXattr(EntryPath.of("ram"), Bytes.of("user.kexecfs.requires"), Bytes.of("lost"), 0);
+        long lost = Machine.stat(session, "lost").token();
+        session.leave();
+        luo.loses(lost, Errno.EIO);
+        kexec();
+        assertEquals(State.FAILED, session.state());
+        session.leave();
+        kexec();
+        assertEquals(State.UPDATED, session.state());
+        assertEquals("bytes", Machine.read(session, "ram"));
+    }
+
+    @Test
+    void whatCannotBePreparedAtAll_goesOn() {
+        Machine.put(session, "ram", "bytes");
+        session.prepare();
+        session.cancel();
+        luo.refuse(0, Errno.ENODEV);
+        luo.down(Errno.ENODEV);
         assertEquals(
-                Errno.ENOENT, assertThrows(ErrnoException.class, session::leave).errno());
+                Errno.ENODEV, assertThrows(ErrnoException.class, session::leave).errno());
         assertEquals(State.NORMAL, session.state());
-        assertTrue(session.error().contains("missing"), session.error());
         assertEquals("bytes", Machine.read(session, "ram"));
     }
 }

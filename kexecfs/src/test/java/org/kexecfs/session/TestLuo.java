@@ -30,6 +30,7 @@ final class TestLuo implements LiveUpdate {
     private Runnable atEachStep = () -> {};
     private int refusedCall = -1;
     private Errno refusal;
+    private final Map<Long, Errno> refused = new HashMap<>();
     private int calls;
     private Optional<Errno> down = Optional.empty();
     private Optional<Errno> unfinished = Optional.empty();
@@ -44,6 +45,11 @@ final class TestLuo implements LiveUpdate {
         calls = 0;
         refusedCall = call;
         refusal = errno;
+    }
+
+    /** Every call of {@code preserve} with this token fails. */
+    void refuses(long token, Errno errno) {
+        refused.put(token, errno);
     }
 
     /** From now on every call for a session fails. */
@@ -167,6 +173,7 @@ final class TestLuo implements LiveUpdate {
             if (calls++ == refusedCall) {
                 throw new ErrnoException(refusal, "as the test wants it");
             }
+            fail(Optional.ofNullable(refused.get(token)));
             session.preserve(file, token);
             held.add(token);
             atEachStep.run();

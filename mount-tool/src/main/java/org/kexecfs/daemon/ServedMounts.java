@@ -20,10 +20,12 @@ import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.fuse.KexecFsMount;
+import org.kexecfs.keep.Coming;
 import org.kexecfs.keep.Keep;
 import org.kexecfs.keep.Shelf;
 import org.kexecfs.mount.Anchor;
 import org.kexecfs.mount.DeadBinds;
+import org.kexecfs.mount.DeadMounts;
 import org.kexecfs.mount.MountOptions;
 import org.kexecfs.mount.MountRecord;
 import org.kexecfs.mount.MountViews;
@@ -90,6 +92,12 @@ final class ServedMounts {
      */
     void heal() {
         Collection<Shelf> shelves = Shelf.found(keep).values();
+        Set<Long> kept = shelves.stream()
+                .flatMap(shelf -> Anchor.found(shelf).stream())
+                .map(Anchor::device)
+                .collect(Collectors.toSet());
+        // It asks those who serve the mounts, and one may be stopped.
+        Thread.ofPlatform().daemon().name("lost").start(() -> tellLost(kept));
         if (shelves.isEmpty()) {
             return;
         }
@@ -98,6 +106,17 @@ final class ServedMounts {
         inParallel(shelves, shelf -> heal(shelf, mounted));
         renewBinds(shelves);
         log.info("{} sessions were left: {} mounts after {} ms", shelves.size(), count(), millisecondsSince(begun));
+    }
+
+    /** The fd store may have been emptied, or daemon and keeper killed at once: there is nothing to go on with, but a dead mount. */
+    private static void tellLost(Set<Long> kept) {
+        DeadMounts.read().stream()
+                .filter(mount -> !kept.contains(mount.device()))
+                .forEach(mount -> log.error(
+                        "session {} is lost: nobody has kept what {} showed; that can be unmounted, and mounted anew with nothing"
+                                + " in it",
+                        mount.session(),
+                        mount.directory()));
     }
 
     private void heal(Shelf shelf, Set<Long> mounted) {
@@ -224,7 +243,7 @@ final class ServedMounts {
 
     /** As they are, or, with a kexec coming, prepared for it. */
     private void leaveAll() {
-        if (keep.bringsThroughKexec()) {
+        if (keep.coming() == Coming.KEXEC) {
             inParallel(mounts.values(), served -> served.mount().leave());
         }
         Set<Long> mounted = MountViews.devicesAnywhere();

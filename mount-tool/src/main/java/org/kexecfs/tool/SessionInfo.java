@@ -6,10 +6,8 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
-import jnr.constants.platform.linux.Errno;
+import org.kexecfs.mount.DeadMounts;
 import org.kexecfs.mount.MountTable.MountedSession;
-import org.kexecfs.posix.ErrnoException;
-import org.kexecfs.posix.FileStatus;
 
 /**
  * What a mount says of itself in {@code kexecfs.info}.
@@ -34,12 +32,7 @@ record SessionInfo(MountedSession mount, Map<String, String> fields) {
 
     /** Whether the process that served the mount is gone: all that can be done with it is to unmount it. */
     static boolean isDead(Path directory) {
-        try {
-            FileStatus.of(directory.toString());
-            return false;
-        } catch (ErrnoException e) {
-            return e.is(Errno.ENOTCONN, Errno.ECONNABORTED);
-        }
+        return DeadMounts.isDead(directory);
     }
 
     /** {@code key value} lines. A key that this version does not know is kept. */

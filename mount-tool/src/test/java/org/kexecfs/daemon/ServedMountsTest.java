@@ -10,10 +10,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.kexecfs.keep.Coming;
 import org.kexecfs.keep.Keep;
 import org.kexecfs.luo.EmulatedLiveUpdate;
 import org.kexecfs.mount.MountTable;
@@ -31,7 +34,7 @@ class ServedMountsTest {
     /** As systemd's fd store, and with systemd on the way to a kexec if the test wants it. */
     private static final class Store implements Keep {
         private final Map<String, Fd> held = new ConcurrentHashMap<>();
-        private volatile boolean kexec;
+        private volatile Coming coming = Coming.NOTHING;
 
         @Override
         public Map<String, Fd> found() {
@@ -57,8 +60,8 @@ class ServedMountsTest {
         }
 
         @Override
-        public boolean bringsThroughKexec() {
-            return kexec;
+        public Coming coming() {
+            return coming;
         }
 
         @Override
@@ -108,7 +111,7 @@ class ServedMountsTest {
     @Test
     void withAKexecComing_whatIsUnmountedIsHandedOver() throws IOException {
         Path directory = mount("web");
-        store.kexec = true;
+        store.coming = Coming.KEXEC;
         unmount(directory);
         assertEquals(List.of("web"), handedOver());
     }
@@ -117,11 +120,36 @@ class ServedMountsTest {
     void withAKexecComing_whatIsMountedAtTheEndIsHandedOver() throws IOException {
         Path directory = mount("web");
         mount("db");
-        store.kexec = true;
+        store.coming = Coming.KEXEC;
         mounts.closeAll();
         assertThrows(IOException.class, () -> Files.readString(directory.resolve("name")));
         assertTrue(store.held.keySet().stream().noneMatch(name -> name.endsWith("/mount")), store.held::toString);
         assertEquals(List.of("db", "web"), handedOver().stream().sorted().toList());
+    }
+
+    @Test
+    void withASoftRebootComing_whatIsUnmountedIsKept_butNotWhereItWas() throws IOException {
+        Path directory = mount("web");
+        Files.writeString(directory.resolve("kexecfs.prepare"), "1");
+        Set<String> before = Set.copyOf(store.held.keySet());
+        store.coming = Coming.SOFT_REBOOT;
+        unmount(directory);
+        String shelf = shelf();
+        assertEquals(
+                before.stream()
+                        .filter(name -> !name.equals(shelf + "/mount") && !name.startsWith(shelf + "/anchor."))
+                        .collect(Collectors.toSet()),
+                store.held.keySet());
+        assertEquals(List.of("web"), handedOver());
+    }
+
+    @Test
+    void withASoftRebootComing_whatIsMountedAtTheEndStaysAsItIs() throws IOException {
+        Path directory = mount("web");
+        store.coming = Coming.SOFT_REBOOT;
+        mounts.closeAll();
+        assertEquals("web", Files.readString(directory.resolve("name")));
+        assertTrue(store.held.containsKey(shelf() + "/mount"), store.held::toString);
     }
 
     @Test
