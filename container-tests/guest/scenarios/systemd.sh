@@ -30,7 +30,7 @@ stage_1() {
     require "kexecfs is installed" /opt/mount-tool/install
     set_up
     check "the units are well-formed" says_nothing systemd-analyze verify kexecfsd.service kexecfs.target \
-        kexecfs-docker-plugin.service run-web.mount run-ram.mount web.service
+        kexecfs-docker-plugin.service run-web.mount web.service
     require "kexecfsd, the sessions and the services that use them start" timed "kexecfs.target and services" \
         systemctl start kexecfs.target $services kexecfs-docker-plugin.service
     check "a mount unit's session is mounted" state_is /run/web normal

@@ -137,14 +137,7 @@ final class ServedMount implements AutoCloseable {
                     log.warn("session {}: {} is no LUO; what it keeps survives an emulated kexec only", name, luo);
                 }
                 return new ServedMount(
-                        resources,
-                        ending,
-                        session,
-                        serving.filesystem(),
-                        shelf,
-                        place,
-                        mount,
-                        serving.channel());
+                        resources, ending, session, serving.filesystem(), shelf, place, mount, serving.channel());
             } catch (RuntimeException e) {
                 place.detach(mount);
                 throw e;

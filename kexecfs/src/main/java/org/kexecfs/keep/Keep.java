@@ -2,6 +2,7 @@ package org.kexecfs.keep;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -155,6 +156,22 @@ public interface Keep extends AutoCloseable {
 
     /** Returns when all that was released before is closed, as far as it is the keeper's. */
     void settle();
+
+    /**
+     * {@link #settle}, for a caller that has a lock which the keeper may have to wait for.
+     *
+     * @param patience then it goes on: milliseconds to seconds
+     * @throws ErrnoException EAGAIN if it was too short
+     */
+    default void settle(Duration patience) {
+        settle();
+    }
+
+    /**
+     * For who has parked or released something and holds no lock any more: waits for a keeper that is far behind, for others
+     * must not be made to wait for it while they hold one.
+     */
+    default void catchUp() {}
 
     /** Lets go of the keeper, which holds what is parked. */
     @Override

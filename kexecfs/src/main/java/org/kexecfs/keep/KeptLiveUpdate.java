@@ -211,7 +211,7 @@ public final class KeptLiveUpdate implements LiveUpdate {
                 try {
                     // Ours is to be the last descriptor.
                     shelf.release(what);
-                    shelf.settle();
+                    shelf.settle(PATIENCE);
                 } catch (ErrnoException e) {
                     log.warn("{} could not be released, and may live on: {}", session, e.getMessage());
                 }

@@ -1,5 +1,6 @@
 package org.kexecfs.keep;
 
+import java.time.Duration;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
@@ -63,6 +64,16 @@ public record Shelf(Keep keep, String name) {
     /** {@link Keep#settle}. */
     public void settle() {
         keep.settle();
+    }
+
+    /** {@link Keep#settle(Duration)}. */
+    void settle(Duration patience) {
+        keep.settle(patience);
+    }
+
+    /** {@link Keep#catchUp}. */
+    public void catchUp() {
+        keep.catchUp();
     }
 
     private String key(String what) {

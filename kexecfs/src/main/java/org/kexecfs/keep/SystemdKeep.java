@@ -1,5 +1,6 @@
 package org.kexecfs.keep;
 
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -19,16 +20,25 @@ import org.kexecfs.posix.Sockets;
 /**
  * systemd's fd store (sd_pid_notify_with_fds(3), sd_listen_fds(3), systemd.service(5) FileDescriptorStoreMax=).
  *
- * <p>systemd learns from the kernel which process a message is from, and to which unit it belongs; it cannot for one that
- * has died. So parking ends with a barrier: systemd closes the end of a pipe that it is sent when it has read
- * all that came before. It takes an open file once, whatever its name.
+ * <p>systemd learns from the kernel which process a message is from, and to which unit it belongs: for a process that it has
+ * started itself, as it has us, also when that has died meanwhile (sd_notify(3)). So a file is parked once the message is sent, in
+ * the order of the messages. It takes an open file once, whatever its name.
+ *
+ * <p>systemd is waited for with a barrier: it closes the end of a pipe that it is sent when it has read all that came before.
+ * That is not done while a lock is held that a request to a mount needs: systemd and what it waits for look at
+ * mounts ({@code systemctl daemon-reload} does at all), and each would wait for the other. So parking does not wait, and {@link
+ * #catchUp} keeps the queue short, for in the end systemd's socket makes its writers wait. Our monitor is held to send, not to
+ * wait.
  */
 final class SystemdKeep implements Keep {
     private static final int FIRST = 3;
     private static final int LONGEST = 1024;
 
     /** Milliseconds that systemd may take; it is busy at times. */
-    private static final int PATIENCE = 60_000;
+    private static final Duration PATIENCE = Duration.ofMinutes(1);
+
+    /** Messages that may be on their way; the kernel lets a sender have some 270, and a receiver 512 since systemd says so. */
+    private static final int MOST_UNDER_WAY = 64;
 
     private final Fd systemd;
     private final long most;
@@ -36,6 +46,9 @@ final class SystemdKeep implements Keep {
     private final ComingBoot boot = new ComingBoot();
     private final Set<String> parked = new LinkedHashSet<>();
     private final Messages messages = new Messages(LONGEST);
+
+    /** Messages since the last barrier. */
+    private int underWay;
 
     private SystemdKeep(Fd systemd, long most, Map<String, Fd> found) {
         this.systemd = systemd;
@@ -105,7 +118,6 @@ final class SystemdKeep implements Keep {
         }
         // FDPOLL: it would otherwise drop what poll(2) calls broken.
         files.forEach((name, file) -> say("FDSTORE=1\nFDPOLL=0\nFDNAME=" + name, Optional.of(file)));
-        settle();
         parked.addAll(files.keySet());
     }
 
@@ -118,12 +130,28 @@ final class SystemdKeep implements Keep {
     }
 
     @Override
-    public synchronized void settle() {
+    public void settle() {
+        settle(PATIENCE);
+    }
+
+    @Override
+    public void catchUp() {
+        if (isFarAhead()) {
+            settle();
+        }
+    }
+
+    private synchronized boolean isFarAhead() {
+        return underWay >= MOST_UNDER_WAY;
+    }
+
+    @Override
+    public void settle(Duration patience) {
         try (Fd.Pipe barrier = Fd.pipe()) {
-            say("BARRIER=1", Optional.of(barrier.write()));
+            sendBarrier(barrier);
             barrier.write().close();
             // Nothing is written there, so what happens is its end.
-            if (Poll.await(List.of(new Poll.Wanted(barrier.read(), 0)), PATIENCE)
+            if (Poll.await(List.of(new Poll.Wanted(barrier.read(), 0)), (int) patience.toMillis())
                     .isEmpty()) {
                 throw new ErrnoException(Errno.EAGAIN, "systemd does not answer on its notification socket");
             }
@@ -140,7 +168,13 @@ final class SystemdKeep implements Keep {
         return boot.what();
     }
 
+    private synchronized void sendBarrier(Fd.Pipe barrier) {
+        say("BARRIER=1", Optional.of(barrier.write()));
+        underWay = 0;
+    }
+
     private void say(String message, Optional<Fd> file) {
+        underWay++;
         try {
             messages.send(systemd, Fd.utf8(message), file);
         } catch (ErrnoException e) {

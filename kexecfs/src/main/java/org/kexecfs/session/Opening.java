@@ -170,6 +170,6 @@ final class Opening {
     }
 
     private Session session(Entries entries, Handover handover, State state, String error) {
-        return new Session(name, luo, preserved, entries, handover, state, error);
+        return new Session(name, luo, preserved, entries, handover, host.shelf(), state, error);
     }
 }

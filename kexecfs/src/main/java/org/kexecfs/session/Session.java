@@ -11,6 +11,7 @@ import java.util.function.BooleanSupplier;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import jnr.constants.platform.linux.Errno;
+import org.kexecfs.keep.Shelf;
 import org.kexecfs.luo.LiveUpdate;
 import org.kexecfs.manifest.Bytes;
 import org.kexecfs.manifest.Name;
@@ -47,7 +48,7 @@ import org.slf4j.LoggerFactory;
  * finish goes on with what there is. {@link #close} at any time lets LUO drop what it holds.
  *
  * <p>Locks: {@code lock} guards everything but the bytes of files; it is the only one here and taken before those of
- * {@link LiveUpdate}. Bytes move under no lock, but in a session that preserves at link: there they are written under the
+ * {@link LiveUpdate} and {@link org.kexecfs.keep.Keep}. Bytes move under no lock, but in a session that preserves at link: there they are written under the
  * shared half of it, so that LUO is not handed a file that grows meanwhile. Listeners are called outside it.
  */
 public final class Session implements AutoCloseable {
@@ -58,6 +59,7 @@ public final class Session implements AutoCloseable {
     private final Preserved preserved;
     private final Entries entries;
     private final Handover handover;
+    private final Shelf shelf;
     private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
     private final List<Runnable> listeners = new CopyOnWriteArrayList<>();
     private boolean closed;
@@ -71,9 +73,11 @@ public final class Session implements AutoCloseable {
             Preserved preserved,
             Entries entries,
             Handover handover,
+            Shelf shelf,
             State state,
             String error) {
         this.name = name;
+        this.shelf = shelf;
         this.luo = luo;
         this.preserved = preserved;
         this.entries = entries;
@@ -336,7 +340,7 @@ public final class Session implements AutoCloseable {
             entries.loosen(token);
             return write.getAsLong();
         } finally {
-            lock.writeLock().unlock();
+            unlock();
         }
     }
 
@@ -365,7 +369,7 @@ public final class Session implements AutoCloseable {
                 hold(token);
             }
         } finally {
-            lock.writeLock().unlock();
+            unlock();
         }
     }
 
@@ -378,7 +382,7 @@ public final class Session implements AutoCloseable {
                     hold(token);
                 }
             } finally {
-                lock.writeLock().unlock();
+                unlock();
             }
         }
     }
@@ -451,7 +455,7 @@ public final class Session implements AutoCloseable {
             error = operation.name().toLowerCase(Locale.ROOT) + ": " + e.getMessage();
             throw e;
         } finally {
-            lock.writeLock().unlock();
+            unlock();
             if (changed) {
                 log.info("session {}: {}", name, state);
                 listeners.forEach(Runnable::run);
@@ -470,7 +474,7 @@ public final class Session implements AutoCloseable {
         try {
             return what.get();
         } finally {
-            lock.writeLock().unlock();
+            unlock();
         }
     }
 
@@ -501,7 +505,7 @@ public final class Session implements AutoCloseable {
                 handover.leave();
             }
         } finally {
-            lock.writeLock().unlock();
+            unlock();
         }
     }
 
@@ -517,7 +521,7 @@ public final class Session implements AutoCloseable {
             }
             refused.forEach(entry -> log.error("session {}: an entry is lost in the kexec: {}", name, entry));
         } finally {
-            lock.writeLock().unlock();
+            unlock();
         }
     }
 
@@ -540,7 +544,7 @@ public final class Session implements AutoCloseable {
                 handover.close();
             }
         } finally {
-            lock.writeLock().unlock();
+            unlock();
         }
     }
 
@@ -567,7 +571,15 @@ public final class Session implements AutoCloseable {
             StateTable.check(state, operation);
             return what.get();
         } finally {
-            lock.writeLock().unlock();
+            unlock();
+        }
+    }
+
+    /** Of the exclusive half. Whoever keeps our files is waited for now, if need be, and not before: it may ask for them. */
+    private void unlock() {
+        lock.writeLock().unlock();
+        if (!lock.isWriteLockedByCurrentThread()) {
+            shelf.catchUp();
         }
     }
 

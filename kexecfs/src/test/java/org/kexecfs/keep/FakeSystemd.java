@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Semaphore;
 import jnr.ffi.Pointer;
 import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.Libc;
@@ -25,6 +26,7 @@ final class FakeSystemd implements AutoCloseable {
     private final Map<String, Fd> store = new LinkedHashMap<>();
     private final List<String> messages = new ArrayList<>();
     private final Fd stop = Fd.event();
+    private final Semaphore turn = new Semaphore(1);
     private final Thread thread;
 
     FakeSystemd(String path) {
@@ -42,12 +44,23 @@ final class FakeSystemd implements AutoCloseable {
         return socket;
     }
 
+    /** Reads nothing, until it {@link #goOn goes on}. */
+    void pause() {
+        turn.acquireUninterruptibly();
+    }
+
+    void goOn() {
+        turn.release();
+    }
+
     private void serve() {
         Messages received = new Messages(4096);
         while (Poll.await(List.of(new Poll.Wanted(stop, Poll.POLLIN), new Poll.Wanted(socket, Poll.POLLIN)), -1)
                         .getFirst()
                 != stop) {
+            turn.acquireUninterruptibly();
             received.receive(socket).ifPresent(this::take);
+            turn.release();
         }
     }
 

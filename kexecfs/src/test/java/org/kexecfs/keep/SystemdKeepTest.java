@@ -1,17 +1,19 @@
 package org.kexecfs.keep;
 
+import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.TreeMap;
 import jnr.constants.platform.linux.Errno;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -40,24 +42,62 @@ class SystemdKeepTest {
     }
 
     @Test
-    void whatIsParkedIsInTheFdStoreWhenParkReturns() {
+    void whatIsParkedIsInTheFdStoreOnceThatIsSettled() {
         try (Keep keep = open(10);
                 Fd file = Parker.memfd("bytes")) {
             keep.park("web/1", file);
+            keep.settle();
             assertEquals(
                     file.status().id(), systemd.store().get("web/1").status().id());
             assertEquals(List.of("FDSTORE=1\nFDPOLL=0\nFDNAME=web/1", "BARRIER=1"), systemd.messages());
         }
     }
 
+    /** As it is while it waits for one who looks at a mount of ours. */
     @Test
-    void manyTakeOneBarrier() {
+    void whileSystemdIsBusy_parkingDoesNotWait() {
         try (Keep keep = open(10);
-                Fd one = Parker.memfd("1");
-                Fd two = Parker.memfd("2")) {
-            keep.park(new TreeMap<>(Map.of("a", one, "b", two)));
-            assertEquals(Set.of("a", "b"), systemd.store().keySet());
-            assertEquals(3, systemd.messages().size());
+                Fd file = Parker.memfd("bytes")) {
+            systemd.pause();
+            keep.park("web/1", file);
+            assertThrows(ErrnoException.class, () -> keep.settle(Duration.ofMillis(1)));
+            keep.park("web/2", file);
+            systemd.goOn();
+            keep.settle();
+            assertEquals(Set.of("web/1", "web/2"), systemd.store().keySet());
+        }
+    }
+
+    @Test
+    void whoCatchesUpWaits_andKeepsNobodyFromParking() throws InterruptedException {
+        try (Keep keep = open(1000);
+                Fd file = Parker.memfd("bytes")) {
+            for (int i = 0; i < 64; i++) {
+                keep.park("web/" + i, file);
+            }
+            keep.settle();
+            for (int i = 0; i < 64; i++) {
+                keep.release("web/" + i);
+            }
+            await().until(() -> systemd.store().isEmpty());
+            systemd.pause();
+            Thread waiting = Thread.ofPlatform().start(keep::catchUp);
+            assertFalse(waiting.join(Duration.ofMillis(100)));
+            keep.park("db", file);
+            systemd.goOn();
+            assertTrue(waiting.join(Duration.ofSeconds(10)));
+        }
+    }
+
+    @Test
+    void theQueueIsKeptShort() {
+        try (Keep keep = open(1000);
+                Fd file = Parker.memfd("bytes")) {
+            for (int i = 0; i < 300; i++) {
+                keep.park("web/" + i, file);
+                keep.catchUp();
+            }
+            assertTrue(systemd.messages().contains("BARRIER=1"));
         }
     }
 
@@ -81,9 +121,11 @@ class SystemdKeepTest {
             ErrnoException e = assertThrows(ErrnoException.class, () -> keep.park("b", other));
             assertEquals(Errno.EMFILE, e.errno());
             assertTrue(e.getMessage().contains("FileDescriptorStoreMax=1"), e.getMessage());
+            keep.settle();
             assertEquals(Set.of("a"), systemd.store().keySet());
             keep.release("a");
             keep.park("b", other);
+            keep.settle();
             assertEquals(Set.of("b"), systemd.store().keySet());
         }
     }
