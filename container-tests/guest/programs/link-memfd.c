@@ -1,9 +1,7 @@
 /*
  * A program that keeps data in a memfd and puts it under kexecfs by link(2), as a user's would:
  *
- *   link-memfd DIR NAME SIZE SEED [--position N] [--seals LIST] [--hugetlb] [LUO-SESSION]
- *
- * With LUO-SESSION the memfd is in that one of LUO's, too, as an agent's that knows nothing of kexecfs: nobody else can hand it over.
+ *   link-memfd DIR NAME SIZE SEED [--position N] [--seals LIST] [--hugetlb]
  *
  * It stays behind with the memfd open (its pid is printed), and counts in the first 8 bytes, a step every
  * 10 ms, until it is killed: writes after the link, after the prepare, and up to the kexec. A file that it
@@ -15,9 +13,7 @@ int main(int argc, char **argv) {
     struct memfd_wish wish = {0};
     argc = take_options(argc, argv, &wish);
     errno = 0;
-    if (argc != 5 && argc != 6) {
-        die("usage: link-memfd DIR NAME SIZE SEED [--position N] [--seals LIST] [--hugetlb] [LUO-SESSION]");
-    }
+    if (argc != 5) die("usage: link-memfd DIR NAME SIZE SEED [--position N] [--seals LIST] [--hugetlb]");
     wish.size = number(argv[3]);
     wish.seed = number(argv[4]);
 
@@ -26,11 +22,6 @@ int main(int argc, char **argv) {
     snprintf(source, sizeof source, "%s/kexecfs.fd/self/%d", argv[1], fd);
     snprintf(target, sizeof target, "%s/%s", argv[1], argv[2]);
     if (link(source, target)) die("link %s to %s", source, target);
-
-    if (argc == 6) {
-        struct luo_fd_call call = {.size = sizeof call, .fd = fd, .token = 1};
-        if (ioctl(luo_session(LUO_CREATE_SESSION, argv[5]), LUO_PRESERVE_FD, &call)) die("preserve");
-    }
 
     stay_behind();
     for (uint64_t count = 1;; count++) {

@@ -49,7 +49,8 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Locks: {@code lock} guards everything but the bytes of files; it is the only one here and taken before those of
  * {@link LiveUpdate} and {@link org.kexecfs.keep.Keep}. Bytes move under no lock, but in a session that preserves at link: there they are written under the
- * shared half of it, so that LUO is not handed a file that grows meanwhile. Listeners are called outside it.
+ * shared half of it, so that LUO is not handed a file that grows meanwhile. Listeners are called outside it. Who asks for the
+ * root's attributes, or the usage, waits for it a moment only ({@link LastKnown}).
  */
 public final class Session implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(Session.class);
@@ -61,6 +62,8 @@ public final class Session implements AutoCloseable {
     private final Handover handover;
     private final Shelf shelf;
     private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
+    private final LastKnown<Stat> root;
+    private final LastKnown<Usage> usage;
     private final List<Runnable> listeners = new CopyOnWriteArrayList<>();
     private boolean closed;
 
@@ -84,6 +87,8 @@ public final class Session implements AutoCloseable {
         this.handover = handover;
         this.state = state;
         this.error = error;
+        this.root = new LastKnown<>(lock.readLock(), whileOpen(() -> entries.stat(EntryPath.ROOT)));
+        this.usage = new LastKnown<>(lock.readLock(), whileOpen(entries::usage));
     }
 
     /**
@@ -136,7 +141,7 @@ public final class Session implements AutoCloseable {
 
     /** stat(2): ENOENT, ENOTDIR. */
     public Stat stat(EntryPath path) {
-        return reading(() -> entries.stat(path));
+        return path.isRoot() ? root.get() : reading(() -> entries.stat(path));
     }
 
     Stat stat(OpenFile open) {
@@ -155,7 +160,7 @@ public final class Session implements AutoCloseable {
 
     /** What it holds, and its limits. */
     public Usage usage() {
-        return reading(entries::usage);
+        return usage.get();
     }
 
     // ---- entries
@@ -573,6 +578,13 @@ public final class Session implements AutoCloseable {
         } finally {
             unlock();
         }
+    }
+
+    private <T> Supplier<T> whileOpen(Supplier<T> what) {
+        return () -> {
+            requireOpen();
+            return what.get();
+        };
     }
 
     /** Of the exclusive half. Whoever keeps our files is waited for now, if need be, and not before: it may ask for them. */
