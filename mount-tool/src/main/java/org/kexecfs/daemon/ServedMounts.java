@@ -92,9 +92,9 @@ final class ServedMounts {
      */
     void heal() {
         Collection<Shelf> shelves = Shelf.found(keep).values();
-        Set<Long> kept = shelves.stream()
-                .flatMap(shelf -> Anchor.found(shelf).stream())
-                .map(Anchor::device)
+        Set<String> kept = shelves.stream()
+                .flatMap(shelf -> Parked.record(shelf).stream())
+                .map(MountRecord::session)
                 .collect(Collectors.toSet());
         // It asks those who serve the mounts, and one may be stopped.
         Thread.ofPlatform().daemon().name("lost").start(() -> tellLost(kept));
@@ -109,9 +109,9 @@ final class ServedMounts {
     }
 
     /** The fd store may have been emptied, or daemon and keeper killed at once: there is nothing to go on with, but a dead mount. */
-    private static void tellLost(Set<Long> kept) {
+    private static void tellLost(Set<String> kept) {
         DeadMounts.read().stream()
-                .filter(mount -> !kept.contains(mount.device()))
+                .filter(mount -> !kept.contains(mount.session()))
                 .forEach(mount -> log.error(
                         "session {} is lost: nobody has kept what {} showed; that can be unmounted, and mounted anew with nothing"
                                 + " in it",
