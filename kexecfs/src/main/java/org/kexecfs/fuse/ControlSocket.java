@@ -94,7 +94,7 @@ final class ControlSocket implements AutoCloseable {
         name.expect();
         Fd listener;
         try {
-            listener = Sockets.listen("/proc/self/fd/" + own.number() + "/" + SocketName.NAME, BACKLOG);
+            listener = Sockets.listenApart("/proc/self/fd/" + own.number() + "/" + SocketName.NAME, BACKLOG);
         } catch (RuntimeException e) {
             name.remove();
             throw e;

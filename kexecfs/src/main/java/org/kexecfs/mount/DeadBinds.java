@@ -2,6 +2,7 @@ package org.kexecfs.mount;
 
 import java.nio.file.Path;
 import java.util.Map;
+import org.kexecfs.posix.Apart;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.FileStatus;
@@ -49,7 +50,7 @@ public final class DeadBinds {
         try (Pidfd process = Pidfd.open(dead.process());
                 MountNamespace there = MountNamespace.of(process);
                 Fd target = there.open(dead.point());
-                Fd source = Fd.open(live + dead.root(), Fd.O_PATH, 0)) {
+                Fd source = Apart.open(live + dead.root())) {
             if (FileStatus.known("/proc/self/fd/" + target.number()).id().device() != dead.device()) {
                 // Something lies above it, or it has just been replaced, with another that it propagates to.
                 log.debug("{} is another by now", dead);

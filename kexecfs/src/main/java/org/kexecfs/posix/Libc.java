@@ -244,6 +244,14 @@ public final class Libc {
         return (int) LIBRARY.call("unshare", flags);
     }
 
+    public int gettid() {
+        return (int) LIBRARY.call("gettid");
+    }
+
+    public int close_range(int first, int last, int flags) {
+        return (int) LIBRARY.call("close_range", first, last, flags);
+    }
+
     public int fchdir(int fd) {
         return (int) LIBRARY.call("fchdir", fd);
     }

@@ -39,19 +39,32 @@ public final class Sockets {
      * @throws ErrnoException ENAMETOOLONG; EADDRINUSE if the name is there; ENOENT, EACCES, EROFS and others of mknod(2)
      */
     public static Fd listen(String path, int backlog) {
-        return listen(SOCK_SEQPACKET, path, backlog);
+        return listen(SOCK_SEQPACKET, path, backlog, Sockets::bind);
+    }
+
+    /** {@link #listen}, in a filesystem that this process may serve. */
+    public static Fd listenApart(String path, int backlog) {
+        return listen(SOCK_SEQPACKET, path, backlog, Apart::bind);
     }
 
     /** {@link #listen}, for bytes one after the other (SOCK_STREAM). */
     public static Fd listenStream(String path, int backlog) {
-        return listen(SOCK_STREAM, path, backlog);
+        return listen(SOCK_STREAM, path, backlog, Sockets::bind);
     }
 
-    private static Fd listen(int type, String path, int backlog) {
+    private interface Bind {
+        void bind(Fd socket, Pointer address, int length, String told);
+    }
+
+    private static void bind(Fd socket, Pointer address, int length, String told) {
+        check(() -> C.bind(socket.number(), address, length), () -> "bind(" + told + ")");
+    }
+
+    private static Fd listen(int type, String path, int backlog, Bind bind) {
         Fd socket = create(type | SOCK_NONBLOCK);
         try {
             Pointer address = address(path);
-            check(() -> C.bind(socket.number(), address, SIZE_OF_ADDRESS), () -> "bind(" + path + ")");
+            bind.bind(socket, address, SIZE_OF_ADDRESS, path);
             check(() -> C.listen(socket.number(), backlog), () -> "listen(" + path + ")");
             return socket;
         } catch (RuntimeException e) {

@@ -65,6 +65,9 @@ public final class Daemon implements AutoCloseable {
             Executors.newCachedThreadPool(task -> new Thread(null, task, "kexecfsd-client", STACK_SIZE));
     private volatile boolean stopping;
 
+    /** Guarded by this. */
+    private boolean closed;
+
     private Daemon(Address address, DaemonLock lock, Fd listener, Keep keep, ServiceManager manager) {
         this.address = address;
         this.lock = lock;
@@ -169,10 +172,12 @@ public final class Daemon implements AutoCloseable {
         });
     }
 
-    /** Lets {@link #run} return. From any thread, any number of times. */
-    public void stop() {
-        stopping = true;
-        wake.signal();
+    /** Lets {@link #run} return. From any thread, any number of times, and nothing once this is closed. */
+    public synchronized void stop() {
+        if (!closed) {
+            stopping = true;
+            wake.signal();
+        }
     }
 
     private void tellStatus() {
@@ -202,6 +207,11 @@ public final class Daemon implements AutoCloseable {
         keep.close();
         manager.close();
         lock.close();
+        closeWake();
+    }
+
+    private synchronized void closeWake() {
+        closed = true;
         wake.close();
     }
 }

@@ -70,6 +70,21 @@ class HealIT {
         assertEquals("1\n", image.sh("grep -c \" $(realpath bind) \" /proc/self/mountinfo"));
     }
 
+    /** It asks its own mount, to make the control socket there: whoever waits for an answer then must not keep it from its end. */
+    @Test
+    void killedAtWhateverMomentOfAHeal_itLeavesNoMountThatHangs() throws Exception {
+        image.sh("mount --bind web bind && mount --make-private bind");
+
+        image.sh("for i in $(seq 20); do"
+                + " pid=$(cat run/kexecfsd.pid); kill -KILL $pid; kexecfs heal >>log 2>&1 &"
+                + " until [ \"$(cat run/kexecfsd.pid)\" != $pid ]; do :; done;"
+                + " sleep 0.$(printf %02d $i); done");
+
+        assertNotEquals(124, image.run("timeout 60 kexecfs heal").exit());
+        assertEquals("bytes\n", image.sh("timeout 10 cat web/d/file"));
+        assertEquals("bytes\n", image.sh("timeout 10 cat bind/d/file"));
+    }
+
     @Test
     void bindMountsOfADirectoryAndOfAFileAreOfTheSame_andReadOnlyIfTheyWere() throws Exception {
         image.sh("mkdir bind/d && touch bind/f && mount --bind web/d bind/d && mount --bind web/d/file bind/f"
