@@ -13,8 +13,6 @@ import org.junit.jupiter.api.TestFactory;
 /** kexecfs, as it is packaged, through real kexecs of a real kernel. */
 @Tag("guest")
 class LiveUpdateGuestTest {
-    /** What takes many minutes is not run unless it is asked for: {@code -Dtests.excluded=}. */
-    private static final String LONG = "long";
     /** Debian's, which the engine's package needs. */
     private static final Path OCI_RUNTIME = Path.of("/usr/sbin/runc");
 
@@ -130,7 +128,6 @@ class LiveUpdateGuestTest {
 
     /** With a start of kexecfsd for each few steps, and of its keeper. */
     @TestFactory
-    @Tag(LONG)
     Stream<DynamicTest> aKillOfTheDaemonAtEachStepOfARestoreLosesNothing() {
         return GuestReport.of(guest.within(Duration.ofMinutes(15)).run("keeper"));
     }
@@ -142,7 +139,6 @@ class LiveUpdateGuestTest {
 
     /** With a start of kexecfsd for each kill. */
     @TestFactory
-    @Tag(LONG)
     Stream<DynamicTest> killsOfTheDaemonAndItsKeeperUnderLoadLoseNothing() {
         return GuestReport.of(guest.within(Duration.ofMinutes(15)).run("kills"));
     }
