@@ -1,6 +1,14 @@
 package org.kexecfs.mount;
 
+import static java.util.stream.Collectors.groupingBy;
+import static java.util.stream.Collectors.toList;
+import static java.util.stream.Collectors.toMap;
+
 import java.nio.file.Path;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.kexecfs.posix.Apart;
 import org.kexecfs.posix.ErrnoException;
@@ -35,30 +43,57 @@ public final class DeadBinds {
         if (mounted.isEmpty()) {
             return;
         }
-        for (SeenMount dead : MountViews.mountsAnywhere(mounted.keySet())) {
-            Path live = mounted.get(dead.device());
+        Collection<List<SeenMount>> places = MountViews.mountsAnywhere(mounted.keySet()).stream()
+                .collect(groupingBy(dead -> dead.process() + " " + dead.point(), LinkedHashMap::new, toList()))
+                .values();
+        for (List<SeenMount> place : places) {
+            SeenMount any = place.getFirst();
+            Path live = mounted.get(any.device());
             try {
-                renew(dead, live);
-                log.info("{}: the bind mount of {} is made anew", dead, live);
+                renew(place, live);
+                log.info("{}: the bind mount of {} is made anew", any, live);
             } catch (ErrnoException e) {
-                log.warn("{}: the bind mount of {} cannot be made anew: {}", dead, live, e.getMessage());
+                log.warn("{}: the bind mount of {} cannot be made anew: {}", any, live, e.getMessage());
             }
         }
     }
 
-    private static void renew(SeenMount dead, Path live) {
-        try (Pidfd process = Pidfd.open(dead.process());
-                MountNamespace there = MountNamespace.of(process);
-                Fd target = there.open(dead.point());
-                Fd source = Apart.open(live + dead.root())) {
-            if (FileStatus.known("/proc/self/fd/" + target.number()).id().device() != dead.device()) {
-                // Something lies above it, or it has just been replaced, with another that it propagates to.
-                log.debug("{} is another by now", dead);
-                return;
+    /**
+     * @param place the dead mounts on one mount point: more than one if a process was killed that had made a new one beneath the old, and
+     *     had not taken that away yet
+     */
+    private static void renew(List<SeenMount> place, Path live) {
+        Map<Long, SeenMount> dead =
+                place.stream().collect(toMap(SeenMount::device, mount -> mount, (one, other) -> one, HashMap::new));
+        SeenMount any = place.getFirst();
+        try (Pidfd process = Pidfd.open(any.process());
+                MountNamespace there = MountNamespace.of(process)) {
+            while (!dead.isEmpty()) {
+                try (Fd target = there.open(any.point())) {
+                    SeenMount top = dead.remove(device(target));
+                    if (top == null) {
+                        // Something lies above it, or it has just been replaced, with another that it propagates to.
+                        log.debug("{} is another by now", any);
+                        return;
+                    }
+                    if (dead.isEmpty()) {
+                        replace(there, target, top, live);
+                    } else {
+                        there.detach(target);
+                    }
+                }
             }
-            try (Fd bind = Mounts.bind(source, dead.has("ro"), dead.has("noexec"))) {
-                there.replace(bind, target);
-            }
+        }
+    }
+
+    private static long device(Fd root) {
+        return FileStatus.known("/proc/self/fd/" + root.number()).id().device();
+    }
+
+    private static void replace(MountNamespace there, Fd target, SeenMount dead, Path live) {
+        try (Fd source = Apart.open(live + dead.root());
+                Fd bind = Mounts.bind(source, dead.has("ro"), dead.has("noexec"))) {
+            there.replace(bind, target);
         }
     }
 }

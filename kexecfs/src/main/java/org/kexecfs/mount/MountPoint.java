@@ -1,7 +1,9 @@
 package org.kexecfs.mount;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
+import org.kexecfs.mount.MountTable.MountedSession;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.FileStatus;
@@ -73,11 +75,30 @@ public final class MountPoint implements Place, AutoCloseable {
     /** Who makes a file there meanwhile must not make it in the directory below, where nobody would find it again. */
     private void replaceDead(Fd root) {
         log.info("{}: the mount there has lost its server; it is replaced", directory);
+        detachLitter();
+        try (Fd lowest = Fd.openDirectory(directory.toString())) {
+            replace(root, lowest);
+        }
+    }
+
+    /** Who was killed after it had made its mount beneath a dead one, and before that was away, has left two. */
+    private void detachLitter() {
+        List<MountedSession> here = MountTable.read().stream()
+                .filter(mount -> mount.directory().equals(directory))
+                .toList();
+        if (here.stream().map(MountedSession::session).distinct().count() == 1) {
+            for (int left = here.size(); left > 1 && DeadMounts.isDead(directory); left--) {
+                Mounts.detach(directory);
+            }
+        }
+    }
+
+    private void replace(Fd root, Fd dead) {
         try {
-            Mounts.replace(root, open);
+            Mounts.replace(root, dead);
         } catch (ErrnoException e) {
             log.info("{}: there is a moment without a mount: {}", directory, e.getMessage());
-            Mounts.detach(open);
+            Mounts.detach(dead);
             try (Fd below = Fd.openDirectory(directory.toString())) {
                 Mounts.attach(root, below);
             }

@@ -91,18 +91,34 @@ public final class MountNamespace implements AutoCloseable {
      * @throws ErrnoException as {@link #attach}
      */
     public void replace(Fd mount, Fd other) {
-        // umount2(2) wants a path, and there is no /proc of ours in there: a container has one of its own, or none.
+        insideWithProc(() -> {
+            try {
+                Mounts.replace(mount, other, "");
+            } catch (ErrnoException e) {
+                if (!e.is(Errno.EINVAL)) {
+                    throw e;
+                }
+                Mounts.attach(mount, other);
+            }
+        });
+    }
+
+    /**
+     * Takes away a mount in there, out of sight at once (umount2(2), MNT_DETACH).
+     *
+     * @param root of the mount, opened
+     * @throws ErrnoException as {@link #attach}
+     */
+    public void detach(Fd root) {
+        insideWithProc(() -> Mounts.detach(root, ""));
+    }
+
+    /** umount2(2) wants a path, and there is no /proc of ours in there: a container has one of its own, or none. */
+    private void insideWithProc(Runnable what) {
         try (Fd proc = Fd.openDirectory("/proc")) {
             inside(() -> {
                 check(() -> C.fchdir(proc.number()), () -> "fchdir(/proc)");
-                try {
-                    Mounts.replace(mount, other, "");
-                } catch (ErrnoException e) {
-                    if (!e.is(Errno.EINVAL)) {
-                        throw e;
-                    }
-                    Mounts.attach(mount, other);
-                }
+                what.run();
             });
         }
     }

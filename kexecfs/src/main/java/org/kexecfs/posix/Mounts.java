@@ -49,7 +49,7 @@ public final class Mounts {
      */
     static void replace(Fd mount, Fd other, String proc) {
         move(mount, other, MOVE_MOUNT_BENEATH);
-        umount(Path.of(proc + "self/fd/" + other.number()), MNT_DETACH);
+        detach(other, proc);
     }
 
     private static void move(Fd mount, Fd to, int flags) {
@@ -128,7 +128,12 @@ public final class Mounts {
 
     /** {@link #detach(Path)} of this very mount, whatever else is there. */
     public static void detach(Fd root) {
-        umount(Path.of("/proc/self/fd", Integer.toString(root.number())), MNT_DETACH);
+        detach(root, "/proc/");
+    }
+
+    /** {@link #detach(Fd)}, from where {@code /proc} may be another's, as {@link #replace(Fd, Fd, String)}. */
+    static void detach(Fd root, String proc) {
+        umount(Path.of(proc + "self/fd/" + root.number()), MNT_DETACH);
     }
 
     /** {@link #detach(Path)}, and the filesystem itself ends, as far as it can (MNT_FORCE): of FUSE, every request fails from then on. */

@@ -83,6 +83,7 @@ class HealIT {
         assertNotEquals(124, image.run("timeout 60 kexecfs heal").exit());
         assertEquals("bytes\n", image.sh("timeout 10 cat web/d/file"));
         assertEquals("bytes\n", image.sh("timeout 10 cat bind/d/file"));
+        assertEquals("2\n", image.sh("grep -cE \" $(pwd -P)/(web|bind) \" /proc/self/mountinfo"));
     }
 
     @Test

@@ -187,6 +187,8 @@ class KilledIT {
         }
 
         private void kill(Victim victim) throws Exception {
+            // The one before may have been killed as it began.
+            await().atMost(LONG).pollInterval(STEP).until(() -> isAlive(keeper()));
             long keeper = keeper();
             long before = replacements();
             switch (victim) {
@@ -229,6 +231,10 @@ class KilledIT {
             await().atMost(LONG).pollInterval(Duration.ofMillis(1)).until(() -> keeper() != keeper);
             Thread.sleep(random.nextInt(40));
             ProcessHandle.of(keeper()).ifPresent(ProcessHandle::destroyForcibly);
+        }
+
+        private static boolean isAlive(long pid) {
+            return ProcessHandle.of(pid).filter(ProcessHandle::isAlive).isPresent();
         }
 
         private static void end(long pid) {
