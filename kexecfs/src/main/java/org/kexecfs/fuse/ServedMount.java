@@ -128,13 +128,10 @@ final class ServedMount implements AutoCloseable {
             resources.add(ending);
             Parked parked = ending.add(Parked.open(shelf, asked, options));
             Optional<Fd> own = place.attach(mount);
-            Optional<Anchor> anchor = Optional.empty();
             try {
-                // At once: who binds what is seen there now is to be found by the next daemon.
-                anchor = own.map(root -> Anchor.park(shelf, root.dup()));
                 Host host = new Host(parked.memory()::createFile, files, shelf);
                 Session session = ending.add(Session.open(luo, name, settings(options), host));
-                Serving serving = serve(fuse, session, mount, own, anchor, options, resources);
+                Serving serving = serve(fuse, session, mount, own, options, shelf, resources);
                 log.info("session {} mounted {}, {}, on {}", name, place.told(), session.state(), luo);
                 if (luo.emulated()) {
                     log.warn("session {}: {} is no LUO; what it keeps survives an emulated kexec only", name, luo);
@@ -142,7 +139,6 @@ final class ServedMount implements AutoCloseable {
                 return new ServedMount(
                         resources, ending, session, serving.filesystem(), shelf, place, mount, serving.channel());
             } catch (RuntimeException e) {
-                anchor.ifPresent(Anchor::close);
                 place.detach(mount);
                 throw e;
             } finally {
@@ -191,8 +187,8 @@ final class ServedMount implements AutoCloseable {
             Session session,
             FuseMount mount,
             Optional<Fd> own,
-            Optional<Anchor> anchor,
             MountOptions options,
+            Shelf shelf,
             Resources resources) {
         ControlAttributes control = new ControlAttributes(
                 options.controlUid().orElse(Libc.C.geteuid()),
@@ -216,9 +212,9 @@ final class ServedMount implements AutoCloseable {
         resources.add(filesystem);
         session.onStateChange(watch::changed);
         // Closed before the channel, which waits for the end of the filesystem.
-        anchor.ifPresent(parked -> {
-            resources.add(parked);
-            resources.add(ControlSocket.start(session, validity, views, socket, own.orElseThrow(), parked::unmounted));
+        own.ifPresent(root -> {
+            Anchor anchor = resources.add(Anchor.park(shelf, root.dup()));
+            resources.add(ControlSocket.start(session, validity, views, socket, root, anchor::unmounted));
         });
         return new Serving(filesystem, channel);
     }

@@ -22,6 +22,9 @@ final class ComingBoot {
     /** There where systemd is the first process: sd_booted(3). */
     private static final Path SYSTEMD = Path.of("/run/systemd/system");
 
+    /** How often it is asked if it does not answer. */
+    private static final int QUESTIONS = 3;
+
     private static final String KEXEC = "kexec.target";
     private static final String SOFT_REBOOT = "soft-reboot.target";
 
@@ -63,11 +66,15 @@ final class ComingBoot {
 
     private Coming ask() {
         try {
-            Process systemctl =
-                    new ProcessBuilder(question).redirectErrorStream(true).start();
-            String said = new String(systemctl.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
-            if (systemctl.waitFor() == 0) {
-                return read(said);
+            String said = "";
+            // Whoever stops us may send a signal to our children, too: then that is asked again.
+            for (int tried = 0; tried < QUESTIONS; tried++) {
+                Process systemctl =
+                        new ProcessBuilder(question).redirectErrorStream(true).start();
+                said = new String(systemctl.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
+                if (systemctl.waitFor() == 0) {
+                    return read(said);
+                }
             }
             log.warn("whether a kexec is coming systemd does not say, so one may be: {}", said);
         } catch (IOException e) {

@@ -57,6 +57,14 @@ class ComingBootTest {
     }
 
     @Test
+    void whenWhoAsksIsKilled_itIsAskedAgain() {
+        Path asked = directory.resolve("asked");
+        String script =
+                "[ -e " + asked + " ] || { touch " + asked + "; kill $$; }; printf '" + answer("", "Job=10\n") + "'";
+        assertEquals(Coming.SOFT_REBOOT, asking(script).what());
+    }
+
+    @Test
     void whereSystemdDoesNotRun_nobodyIsAsked() {
         List<String> question = List.of("printf", answer("Job=1\n", ""));
         assertEquals(Coming.NOTHING, new ComingBoot(directory.resolve("none"), question).what());
