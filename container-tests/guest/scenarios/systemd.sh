@@ -13,9 +13,9 @@ restarts=$(option restarts 4)
 # volume METHOD JSON: as an engine asks its plugin.
 volume() { http-post /run/docker/plugins/kexecfs.sock "/VolumeDriver.$1" "$2"; }
 
-# The first time as it is asked for, then as it is done: a kernel is loaded.
+# Not by reboot, which is the same with a kernel loaded: it is logind that knows that, and there is none here.
 leave_kernel() {
-    if [ "$stage" = 1 ]; then systemctl kexec; else systemctl reboot; fi
+    systemctl kexec
     sleep 60
 }
 
@@ -105,7 +105,7 @@ softly_rebooted() {
 }
 
 stage_3() {
-    check "systemd counts two kexecs: reboot is one, with a kernel loaded" equal 2 "$(systemctl show -P KExecCount)"
+    check "systemd counts two kexecs" equal 2 "$(systemctl show -P KExecCount)"
     comes_back updated updated updated
     check "what was never finished has been through two updates" holds "^cycle 2$" /run/web/kexecfs.info
     check "kexecfsd has nothing to complain of" no_complaint
@@ -322,7 +322,8 @@ restarts_lose_nothing() {
     check "by nobody else" equal "$restarts" "$(systemctl show -P NRestarts kexecfsd.service)"
     note_load
     check "the load goes on" wait_for 20 load_goes_on
-    check "services find their files" all_write_on
+    # Not strict.service: doc/systemd.md says what may become of a bind mount of its own.
+    check "services find their files" write_on_after_kills
     touch /run/enough
     wait
     note "$(cat /run/acknowledged.* | wc -l) files were acknowledged"
@@ -338,8 +339,10 @@ restarts_lose_nothing() {
 }
 
 # Each service counts in its own file, which it opens by its own path.
-all_write_on() {
-    for counter in counter counter.template counter.apart counter.strict; do
+all_write_on() { these_write_on counter counter.template counter.apart counter.strict; }
+write_on_after_kills() { these_write_on counter counter.template counter.apart; }
+these_write_on() {
+    for counter; do
         before=$(cat "/run/web/$counter")
         wait_for 20 differs "$before" "/run/web/$counter" || { echo "$counter stays $before"; return 1; }
     done
