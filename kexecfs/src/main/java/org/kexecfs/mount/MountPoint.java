@@ -77,7 +77,12 @@ public final class MountPoint implements Place, AutoCloseable {
         log.info("{}: the mount there has lost its server; it is replaced", directory);
         detachLitter();
         try (Fd lowest = Fd.openDirectory(directory.toString())) {
-            replace(root, lowest);
+            if (DeadMounts.isDead(directory)) {
+                replace(root, lowest);
+            } else {
+                // Somebody's session of the same name, below the dead one: it is not ours to take away.
+                Mounts.attach(root, lowest);
+            }
         }
     }
 
