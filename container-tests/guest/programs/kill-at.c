@@ -5,7 +5,8 @@
  *
  *   kill-at PID N              until it was killed, and says at which call; or until SIGTERM, and says how many steps there were
  *   kill-at PID N STOP         the same with SIGSTOP
- *   kill-at PID N luo          steps are counted from LUO's next ioctl on, which is the first
+ *   kill-at PID N luo          steps are counted from LUO's next ioctl on, which is the first, and of that thread only: others
+ *                              may write to the session meanwhile
  *   kill-at PID N held COUNT   for COUNT requests that are made one after the other: the thread that enters the first one's Nth
  *                              call is held there, and the counting begins anew; the second one is held at its call N+1, and so
  *                              on. With the last one the process is killed; or with one that is held at a message to the
@@ -56,6 +57,15 @@ static const char *step_named(const struct __ptrace_syscall_info *call) {
     return NULL;
 }
 
+/* With "luo": the thread that made the first of LUO's ioctls; 0 until there was one. */
+static int from_luo;
+static pid_t of_luo;
+
+static int is_counted(pid_t thread, const struct __ptrace_syscall_info *call) {
+    if (from_luo && !of_luo && is_of_luo(call)) of_luo = thread;
+    return !from_luo || thread == of_luo;
+}
+
 /* New threads come by themselves, from those that are seized. */
 static void seize(pid_t pid) {
     char path[64];
@@ -80,8 +90,9 @@ static void seize(pid_t pid) {
 
 int main(int argc, char **argv) {
     errno = 0;
+    from_luo = argc > 3 && !strcmp(argv[3], "luo");
     const char *how = argc > 3 ? argv[3] : "";
-    int stop = !strcmp(how, "STOP"), from_luo = !strcmp(how, "luo"), held = !strcmp(how, "held");
+    int stop = !strcmp(how, "STOP"), held = !strcmp(how, "held");
     if (argc != (held ? 5 : stop || from_luo ? 4 : 3)) die("usage: kill-at PID N [STOP | luo | held COUNT]");
     pid_t pid = (pid_t)number(argv[1]);
     uint64_t last = number(argv[2]), together = held ? number(argv[4]) : 1, count = 0;
@@ -103,7 +114,7 @@ int main(int argc, char **argv) {
         if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
             struct __ptrace_syscall_info call;
             if (ptrace(PTRACE_GET_SYSCALL_INFO, thread, sizeof call, &call) > 0 && call.op == PTRACE_SYSCALL_INFO_ENTRY &&
-                step_named(&call) && (!from_luo || count || is_of_luo(&call)) && ++count == last) {
+                step_named(&call) && is_counted(thread, &call) && ++count == last) {
                 int is_end = --together == 0 || call.entry.nr == SYS_sendmsg;
                 if (is_end) kill(pid, stop ? SIGSTOP : SIGKILL);
                 printf("%s at step %" PRIu64 ", %s(%" PRIu64 ", 0x%" PRIx64 ")\n", !is_end ? "held" : stop ? "stopped" : "killed", count,
