@@ -71,9 +71,10 @@ stage_2() {
     check "a kill of the keeper after the kexec" kills_keeper
     check "a kill within finish, before LUO has finished" kill_within finish 1 luo
     check "the state is before finish" state_is $dir updated
-    check "a kill within finish, after LUO has finished, before the keeper knows" kill_within finish 2 luo
-    check "the state is before finish or after it" one_of updated normal
-    check "a kill within finish, once the keeper knows" kill_within finish 3 luo
+    # It is killed as it enters the call that tells the keeper.
+    check "a kill within finish, after LUO has finished, before the keeper knows" kill_within finish 3 luo
+    check "the state is before finish still" state_is $dir updated
+    check "a kill within finish, once the keeper knows" kill_within finish 4 luo
     check "the state is after finish" state_is $dir normal
     check "a kill of kexecfsd after finish" kill_at_step $((1 + $(random 60)))
     end_writers
