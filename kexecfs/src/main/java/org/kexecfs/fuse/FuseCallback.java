@@ -1,159 +1,225 @@
 package org.kexecfs.fuse;
 
 import jnr.ffi.Pointer;
-import jnr.ffi.annotations.Delegate;
-import jnr.ffi.types.gid_t;
-import jnr.ffi.types.mode_t;
-import jnr.ffi.types.off_t;
-import jnr.ffi.types.size_t;
-import jnr.ffi.types.u_int32_t;
-import jnr.ffi.types.uid_t;
+import org.kexecfs.posix.NativeCallback;
 
 /**
  * The shapes of libfuse's operations (fuse.h), named after what they are given. Each returns 0 or what was
  * asked for, or a negative errno; paths are C strings.
- *
- * <p>Public only because jnr-ffi calls them from another class loader.
  */
-public final class FuseCallback {
-    private FuseCallback() {}
-
+interface FuseCallback extends NativeCallback {
     /** (path, struct stat *). */
     @FunctionalInterface
-    public interface PathPointer {
-        @Delegate
+    interface PathPointer extends FuseCallback {
         int call(Pointer path, Pointer argument);
+
+        @Override
+        default int call(Arguments given) {
+            return call(given.pointer(0), given.pointer(1));
+        }
     }
 
     /** (path, buffer, size). */
     @FunctionalInterface
-    public interface PathBuffer {
-        @Delegate
-        int call(Pointer path, Pointer buffer, @size_t long size);
+    interface PathBuffer extends FuseCallback {
+        int call(Pointer path, Pointer buffer, long size);
+
+        @Override
+        default int call(Arguments given) {
+            return call(given.pointer(0), given.pointer(1), given.word(2));
+        }
     }
 
     /** (path, mode, device). */
     @FunctionalInterface
-    public interface Mknod {
-        @Delegate
-        int call(Pointer path, @mode_t int mode, long device);
+    interface Mknod extends FuseCallback {
+        int call(Pointer path, int mode, long device);
+
+        @Override
+        default int call(Arguments given) {
+            return call(given.pointer(0), given.integer(1), given.word(2));
+        }
     }
 
     /** (path, mode). */
     @FunctionalInterface
-    public interface PathMode {
-        @Delegate
-        int call(Pointer path, @mode_t int mode);
+    interface PathMode extends FuseCallback {
+        int call(Pointer path, int mode);
+
+        @Override
+        default int call(Arguments given) {
+            return call(given.pointer(0), given.integer(1));
+        }
     }
 
     /** (path). */
     @FunctionalInterface
-    public interface OnePath {
-        @Delegate
+    interface OnePath extends FuseCallback {
         int call(Pointer path);
+
+        @Override
+        default int call(Arguments given) {
+            return call(given.pointer(0));
+        }
     }
 
     /** (old path, new path). */
     @FunctionalInterface
-    public interface TwoPaths {
-        @Delegate
+    interface TwoPaths extends FuseCallback {
         int call(Pointer from, Pointer to);
+
+        @Override
+        default int call(Arguments given) {
+            return call(given.pointer(0), given.pointer(1));
+        }
     }
 
     /** (path, owner, group); -1 leaves one. */
     @FunctionalInterface
-    public interface Chown {
-        @Delegate
-        int call(Pointer path, @uid_t int uid, @gid_t int gid);
+    interface Chown extends FuseCallback {
+        int call(Pointer path, int uid, int gid);
+
+        @Override
+        default int call(Arguments given) {
+            return call(given.pointer(0), given.integer(1), given.integer(2));
+        }
     }
 
     /** (path, size). */
     @FunctionalInterface
-    public interface Truncate {
-        @Delegate
-        int call(Pointer path, @off_t long size);
+    interface Truncate extends FuseCallback {
+        int call(Pointer path, long size);
+
+        @Override
+        default int call(Arguments given) {
+            return call(given.pointer(0), given.word(1));
+        }
     }
 
     /** (path, buffer, size, offset, file). */
     @FunctionalInterface
-    public interface Transfer {
-        @Delegate
-        int call(Pointer path, Pointer buffer, @size_t long size, @off_t long offset, Pointer file);
+    interface Transfer extends FuseCallback {
+        int call(Pointer path, Pointer buffer, long size, long offset, Pointer file);
+
+        @Override
+        default int call(Arguments given) {
+            return call(given.pointer(0), given.pointer(1), given.word(2), given.word(3), given.pointer(4));
+        }
     }
 
     /** (path, datasync, file). */
     @FunctionalInterface
-    public interface Fsync {
-        @Delegate
+    interface Fsync extends FuseCallback {
         int call(Pointer path, int datasync, Pointer file);
+
+        @Override
+        default int call(Arguments given) {
+            return call(given.pointer(0), given.integer(1), given.pointer(2));
+        }
     }
 
     /** (path, name, value, size, flags). */
     @FunctionalInterface
-    public interface Setxattr {
-        @Delegate
-        int call(Pointer path, Pointer name, Pointer value, @size_t long size, int flags);
+    interface Setxattr extends FuseCallback {
+        int call(Pointer path, Pointer name, Pointer value, long size, int flags);
+
+        @Override
+        default int call(Arguments given) {
+            return call(given.pointer(0), given.pointer(1), given.pointer(2), given.word(3), given.integer(4));
+        }
     }
 
     /** (path, name, value, size). */
     @FunctionalInterface
-    public interface Getxattr {
-        @Delegate
-        int call(Pointer path, Pointer name, Pointer value, @size_t long size);
+    interface Getxattr extends FuseCallback {
+        int call(Pointer path, Pointer name, Pointer value, long size);
+
+        @Override
+        default int call(Arguments given) {
+            return call(given.pointer(0), given.pointer(1), given.pointer(2), given.word(3));
+        }
     }
 
     /** (path, buffer, filler, offset, file). */
     @FunctionalInterface
-    public interface Readdir {
-        @Delegate
-        int call(Pointer path, Pointer buffer, Pointer filler, @off_t long offset, Pointer file);
+    interface Readdir extends FuseCallback {
+        int call(Pointer path, Pointer buffer, Pointer filler, long offset, Pointer file);
+
+        @Override
+        default int call(Arguments given) {
+            return call(given.pointer(0), given.pointer(1), given.pointer(2), given.word(3), given.pointer(4));
+        }
     }
 
     /** (path, mode, file). */
     @FunctionalInterface
-    public interface Create {
-        @Delegate
-        int call(Pointer path, @mode_t int mode, Pointer file);
+    interface Create extends FuseCallback {
+        int call(Pointer path, int mode, Pointer file);
+
+        @Override
+        default int call(Arguments given) {
+            return call(given.pointer(0), given.integer(1), given.pointer(2));
+        }
     }
 
     /** (path, size, file). */
     @FunctionalInterface
-    public interface Ftruncate {
-        @Delegate
-        int call(Pointer path, @off_t long size, Pointer file);
+    interface Ftruncate extends FuseCallback {
+        int call(Pointer path, long size, Pointer file);
+
+        @Override
+        default int call(Arguments given) {
+            return call(given.pointer(0), given.word(1), given.pointer(2));
+        }
     }
 
     /** (path, struct stat *, file). */
     @FunctionalInterface
-    public interface Fgetattr {
-        @Delegate
+    interface Fgetattr extends FuseCallback {
         int call(Pointer path, Pointer status, Pointer file);
+
+        @Override
+        default int call(Arguments given) {
+            return call(given.pointer(0), given.pointer(1), given.pointer(2));
+        }
     }
 
     /** (path, request, argument, file, flags, data). */
     @FunctionalInterface
-    public interface Ioctl {
-        @Delegate
-        int call(
-                Pointer path,
-                @u_int32_t int request,
-                Pointer argument,
-                Pointer file,
-                @u_int32_t int flags,
-                Pointer data);
+    interface Ioctl extends FuseCallback {
+        int call(Pointer path, int request, Pointer argument, Pointer file, int flags, Pointer data);
+
+        @Override
+        default int call(Arguments given) {
+            return call(
+                    given.pointer(0),
+                    given.integer(1),
+                    given.pointer(2),
+                    given.pointer(3),
+                    given.integer(4),
+                    given.pointer(5));
+        }
     }
 
     /** (path, file, poll handle or null, unsigned *revents). */
     @FunctionalInterface
-    public interface Poll {
-        @Delegate
+    interface Poll extends FuseCallback {
         int call(Pointer path, Pointer file, Pointer handle, Pointer revents);
+
+        @Override
+        default int call(Arguments given) {
+            return call(given.pointer(0), given.pointer(1), given.pointer(2), given.pointer(3));
+        }
     }
 
     /** (path, mode, offset, length, file). */
     @FunctionalInterface
-    public interface Fallocate {
-        @Delegate
-        int call(Pointer path, int mode, @off_t long offset, @off_t long length, Pointer file);
+    interface Fallocate extends FuseCallback {
+        int call(Pointer path, int mode, long offset, long length, Pointer file);
+
+        @Override
+        default int call(Arguments given) {
+            return call(given.pointer(0), given.integer(1), given.word(2), given.word(3), given.pointer(4));
+        }
     }
 }

@@ -11,10 +11,10 @@ import jnr.constants.platform.linux.Errno;
 import jnr.ffi.Memory;
 import jnr.ffi.Pointer;
 import jnr.ffi.Runtime;
-import jnr.ffi.Struct;
 import org.kexecfs.posix.Epoll;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
+import org.kexecfs.posix.NativeCallback;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -88,8 +88,8 @@ final class FuseChannel implements AutoCloseable {
         return fuse.fuse_new(
                 channel,
                 fuseArgs(List.of("kexecfs", "-o", String.join(",", options))),
-                Struct.getMemory(filesystem.operations()),
-                Struct.size(filesystem.operations()),
+                filesystem.operations().memory(),
+                FuseOperations.SIZE,
                 null);
     }
 
@@ -185,27 +185,27 @@ final class FuseChannel implements AutoCloseable {
         }
     }
 
-    /** struct fuse_chan_ops {receive, send, destroy}: that of all channels, for each callback is native code of its own. */
+    /**
+     * struct fuse_chan_ops {receive, send, destroy}: that of all channels, for each callback is native code of its own. receive is
+     * never called, for requests are read here.
+     */
     private static final class Callbacks {
         private static final Map<Long, FuseChannel> CHANNELS = new ConcurrentHashMap<>();
-        private static final LibFuse.Receive RECEIVE = (channel, buffer, size) -> -Errno.EIO.intValue();
-        private static final LibFuse.Send SEND =
-                (channel, vector, count) -> CHANNELS.get(channel.address()).send(vector, count);
-        private static final LibFuse.Destroy DESTROY = channel -> {};
         private static final Pointer OPERATIONS = make();
 
         private Callbacks() {}
 
         private static Pointer make() {
             Pointer table = Memory.allocateDirect(LibFuse.runtime(), SIZE_OF_CHAN_OPS, true);
-            table.putPointer(0, callback(LibFuse.Receive.class, RECEIVE));
-            table.putPointer(8, callback(LibFuse.Send.class, SEND));
-            table.putPointer(16, callback(LibFuse.Destroy.class, DESTROY));
+            table.putPointer(0, NativeCallback.code(never -> -Errno.EIO.intValue()));
+            table.putPointer(8, NativeCallback.code(Callbacks::send));
+            table.putPointer(16, NativeCallback.code(channel -> 0));
             return table;
         }
 
-        private static <T> Pointer callback(Class<T> type, T callback) {
-            return LibFuse.runtime().getClosureManager().getClosurePointer(type, callback);
+        /** (channel, struct iovec *, count): 0 or -errno. */
+        private static int send(NativeCallback.Arguments given) {
+            return CHANNELS.get(given.word(0)).send(given.pointer(1), given.word(2));
         }
     }
 

@@ -1,9 +1,9 @@
 package org.kexecfs.fuse;
 
-import jnr.ffi.BaseStruct;
 import jnr.ffi.Memory;
+import jnr.ffi.Pointer;
 import jnr.ffi.Runtime;
-import jnr.ffi.Struct;
+import org.kexecfs.posix.NativeCallback;
 
 /**
  * struct fuse_operations of libfuse 2.9 (fuse.h).
@@ -11,68 +11,102 @@ import jnr.ffi.Struct;
  * <p>jnr-fuse's struct of that name hands paths over as decoded text, in which a name that is not UTF-8 is
  * lost; here they are C strings. Members that kexecfs does not implement stay null, and libfuse answers for
  * them (ENOSYS, or what fuse.h says).
- *
- * <p>Public only because jnr-ffi reads it from another class loader.
  */
-public final class FuseOperations extends BaseStruct {
+final class FuseOperations {
+    /** Bytes of it. */
+    static final int SIZE = 45 * Long.BYTES;
+
     /** Operations on open files are given no path: the handle tells all, also of a file that was unlinked. */
-    public static final int FLAG_NULLPATH_OK = 1;
+    static final int FLAG_NULLPATH_OK = 1;
 
     /** libfuse need not even look for the path. */
-    public static final int FLAG_NOPATH = 2;
+    static final int FLAG_NOPATH = 2;
 
     /** utimens understands UTIME_NOW and UTIME_OMIT. */
-    public static final int FLAG_UTIME_OMIT_OK = 4;
+    static final int FLAG_UTIME_OMIT_OK = 4;
 
-    public final Func<FuseCallback.PathPointer> getattr = func(FuseCallback.PathPointer.class);
-    public final Func<FuseCallback.PathBuffer> readlink = func(FuseCallback.PathBuffer.class);
-    public final Func<FuseCallback.PathPointer> getdir = func(FuseCallback.PathPointer.class);
-    public final Func<FuseCallback.Mknod> mknod = func(FuseCallback.Mknod.class);
-    public final Func<FuseCallback.PathMode> mkdir = func(FuseCallback.PathMode.class);
-    public final Func<FuseCallback.OnePath> unlink = func(FuseCallback.OnePath.class);
-    public final Func<FuseCallback.OnePath> rmdir = func(FuseCallback.OnePath.class);
-    public final Func<FuseCallback.TwoPaths> symlink = func(FuseCallback.TwoPaths.class);
-    public final Func<FuseCallback.TwoPaths> rename = func(FuseCallback.TwoPaths.class);
-    public final Func<FuseCallback.TwoPaths> link = func(FuseCallback.TwoPaths.class);
-    public final Func<FuseCallback.PathMode> chmod = func(FuseCallback.PathMode.class);
-    public final Func<FuseCallback.Chown> chown = func(FuseCallback.Chown.class);
-    public final Func<FuseCallback.Truncate> truncate = func(FuseCallback.Truncate.class);
-    public final Func<FuseCallback.PathPointer> utime = func(FuseCallback.PathPointer.class);
-    public final Func<FuseCallback.PathPointer> open = func(FuseCallback.PathPointer.class);
-    public final Func<FuseCallback.Transfer> read = func(FuseCallback.Transfer.class);
-    public final Func<FuseCallback.Transfer> write = func(FuseCallback.Transfer.class);
-    public final Func<FuseCallback.PathPointer> statfs = func(FuseCallback.PathPointer.class);
-    public final Func<FuseCallback.PathPointer> flush = func(FuseCallback.PathPointer.class);
-    public final Func<FuseCallback.PathPointer> release = func(FuseCallback.PathPointer.class);
-    public final Func<FuseCallback.Fsync> fsync = func(FuseCallback.Fsync.class);
-    public final Func<FuseCallback.Setxattr> setxattr = func(FuseCallback.Setxattr.class);
-    public final Func<FuseCallback.Getxattr> getxattr = func(FuseCallback.Getxattr.class);
-    public final Func<FuseCallback.PathBuffer> listxattr = func(FuseCallback.PathBuffer.class);
-    public final Func<FuseCallback.TwoPaths> removexattr = func(FuseCallback.TwoPaths.class);
-    public final Func<FuseCallback.PathPointer> opendir = func(FuseCallback.PathPointer.class);
-    public final Func<FuseCallback.Readdir> readdir = func(FuseCallback.Readdir.class);
-    public final Func<FuseCallback.PathPointer> releasedir = func(FuseCallback.PathPointer.class);
-    public final Func<FuseCallback.Fsync> fsyncdir = func(FuseCallback.Fsync.class);
-    public final Func<FuseCallback.OnePath> init = func(FuseCallback.OnePath.class);
-    public final Func<FuseCallback.OnePath> destroy = func(FuseCallback.OnePath.class);
-    public final Func<FuseCallback.PathMode> access = func(FuseCallback.PathMode.class);
-    public final Func<FuseCallback.Create> create = func(FuseCallback.Create.class);
-    public final Func<FuseCallback.Ftruncate> ftruncate = func(FuseCallback.Ftruncate.class);
-    public final Func<FuseCallback.Fgetattr> fgetattr = func(FuseCallback.Fgetattr.class);
-    public final Func<FuseCallback.Fgetattr> lock = func(FuseCallback.Fgetattr.class);
-    public final Func<FuseCallback.PathPointer> utimens = func(FuseCallback.PathPointer.class);
-    public final Func<FuseCallback.PathBuffer> bmap = func(FuseCallback.PathBuffer.class);
-    public final Unsigned32 flags = new Unsigned32();
-    public final Func<FuseCallback.Ioctl> ioctl = func(FuseCallback.Ioctl.class);
-    public final Func<FuseCallback.Poll> poll = func(FuseCallback.Poll.class);
-    public final Func<FuseCallback.PathPointer> writeBuf = func(FuseCallback.PathPointer.class);
-    public final Func<FuseCallback.PathPointer> readBuf = func(FuseCallback.PathPointer.class);
-    public final Func<FuseCallback.Fsync> flock = func(FuseCallback.Fsync.class);
-    public final Func<FuseCallback.Fallocate> fallocate = func(FuseCallback.Fallocate.class);
+    private final Pointer memory;
+
+    /** How much of it the members so far take. */
+    private int members;
+
+    final Operation<FuseCallback.PathPointer> getattr = new Operation<>();
+    final Operation<FuseCallback.PathBuffer> readlink = new Operation<>();
+    final Operation<FuseCallback.PathPointer> getdir = new Operation<>();
+    final Operation<FuseCallback.Mknod> mknod = new Operation<>();
+    final Operation<FuseCallback.PathMode> mkdir = new Operation<>();
+    final Operation<FuseCallback.OnePath> unlink = new Operation<>();
+    final Operation<FuseCallback.OnePath> rmdir = new Operation<>();
+    final Operation<FuseCallback.TwoPaths> symlink = new Operation<>();
+    final Operation<FuseCallback.TwoPaths> rename = new Operation<>();
+    final Operation<FuseCallback.TwoPaths> link = new Operation<>();
+    final Operation<FuseCallback.PathMode> chmod = new Operation<>();
+    final Operation<FuseCallback.Chown> chown = new Operation<>();
+    final Operation<FuseCallback.Truncate> truncate = new Operation<>();
+    final Operation<FuseCallback.PathPointer> utime = new Operation<>();
+    final Operation<FuseCallback.PathPointer> open = new Operation<>();
+    final Operation<FuseCallback.Transfer> read = new Operation<>();
+    final Operation<FuseCallback.Transfer> write = new Operation<>();
+    final Operation<FuseCallback.PathPointer> statfs = new Operation<>();
+    final Operation<FuseCallback.PathPointer> flush = new Operation<>();
+    final Operation<FuseCallback.PathPointer> release = new Operation<>();
+    final Operation<FuseCallback.Fsync> fsync = new Operation<>();
+    final Operation<FuseCallback.Setxattr> setxattr = new Operation<>();
+    final Operation<FuseCallback.Getxattr> getxattr = new Operation<>();
+    final Operation<FuseCallback.PathBuffer> listxattr = new Operation<>();
+    final Operation<FuseCallback.TwoPaths> removexattr = new Operation<>();
+    final Operation<FuseCallback.PathPointer> opendir = new Operation<>();
+    final Operation<FuseCallback.Readdir> readdir = new Operation<>();
+    final Operation<FuseCallback.PathPointer> releasedir = new Operation<>();
+    final Operation<FuseCallback.Fsync> fsyncdir = new Operation<>();
+    final Operation<FuseCallback.OnePath> init = new Operation<>();
+    final Operation<FuseCallback.OnePath> destroy = new Operation<>();
+    final Operation<FuseCallback.PathMode> access = new Operation<>();
+    final Operation<FuseCallback.Create> create = new Operation<>();
+    final Operation<FuseCallback.Ftruncate> ftruncate = new Operation<>();
+    final Operation<FuseCallback.Fgetattr> fgetattr = new Operation<>();
+    final Operation<FuseCallback.Fgetattr> lock = new Operation<>();
+    final Operation<FuseCallback.PathPointer> utimens = new Operation<>();
+    final Operation<FuseCallback.PathBuffer> bmap = new Operation<>();
+    final Flags flags = new Flags();
+    final Operation<FuseCallback.Ioctl> ioctl = new Operation<>();
+    final Operation<FuseCallback.Poll> poll = new Operation<>();
+    final Operation<FuseCallback.PathPointer> writeBuf = new Operation<>();
+    final Operation<FuseCallback.PathPointer> readBuf = new Operation<>();
+    final Operation<FuseCallback.Fsync> flock = new Operation<>();
+    final Operation<FuseCallback.Fallocate> fallocate = new Operation<>();
 
     /** An empty struct: every operation null. */
-    public FuseOperations(Runtime runtime) {
-        super(runtime);
-        useMemory(Memory.allocateDirect(runtime, Struct.size(this), true));
+    FuseOperations(Runtime runtime) {
+        memory = Memory.allocateDirect(runtime, SIZE, true);
+    }
+
+    /** The struct, as libfuse takes it. */
+    Pointer memory() {
+        return memory;
+    }
+
+    private int member() {
+        int offset = members;
+        members += Long.BYTES;
+        return offset;
+    }
+
+    /** A member: a pointer to a function. */
+    final class Operation<T extends NativeCallback> {
+        private final int offset = member();
+
+        void set(T callback) {
+            memory.putPointer(offset, NativeCallback.code(callback));
+        }
+    }
+
+    /** Bits, in the room of a pointer. */
+    final class Flags {
+        private final int offset = member();
+
+        void set(int bits) {
+            memory.putInt(offset, bits);
+        }
     }
 }

@@ -4,8 +4,6 @@ import java.lang.ref.Reference;
 import jnr.constants.platform.linux.Errno;
 import jnr.ffi.Pointer;
 import jnr.ffi.Runtime;
-import jnr.ffi.annotations.Delegate;
-import jnr.ffi.types.size_t;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Libc;
 import org.kexecfs.posix.NativeFunction;
@@ -15,33 +13,13 @@ import ru.serce.jnrfuse.struct.FuseContext;
 /**
  * The part of libfuse 2 that jnr-fuse does not bind: a session over a channel of our own (fuse.h,
  * fuse_lowlevel.h, of libfuse 2.9).
- *
- * <p>Public only because jnr-ffi implements its callbacks in another class loader.
  */
-public final class LibFuse {
+final class LibFuse {
     /** By its soname: libfuse.so belongs to the development package, and may be libfuse 3's. */
     private static final String FILE = "libfuse.so.2";
 
     /** As of FUSE_2.6: without a version the linker gives that of libfuse 2.1, which takes other arguments. */
     private static final String FUSE_NEW = "fuse_new@FUSE_2.6";
-
-    /** fuse_chan_ops.receive: never called, for {@link FuseChannel} reads the requests itself. */
-    public interface Receive {
-        @Delegate
-        int receive(Pointer channel, Pointer buffer, @size_t long size);
-    }
-
-    /** fuse_chan_ops.send: writes a reply or a notification to the kernel; 0 or -errno. */
-    public interface Send {
-        @Delegate
-        int send(Pointer channel, Pointer vector, @size_t long count);
-    }
-
-    /** fuse_chan_ops.destroy. */
-    public interface Destroy {
-        @Delegate
-        void destroy(Pointer channel);
-    }
 
     private final NativeLibrary library;
     private final NativeFunction processBuf;
