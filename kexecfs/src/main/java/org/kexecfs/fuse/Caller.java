@@ -14,7 +14,9 @@ import ru.serce.jnrfuse.struct.FuseContext;
  * @param gid its filesystem gid
  */
 record Caller(int thread, int uid, int gid) {
-    static Caller of(FuseContext context) {
+    /** Of the request that this thread serves. */
+    static Caller of(LibFuse fuse) {
+        FuseContext context = fuse.fuse_get_context();
         return new Caller(context.pid.intValue(), context.uid.intValue(), context.gid.intValue());
     }
 

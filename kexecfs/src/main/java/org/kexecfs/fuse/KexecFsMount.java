@@ -28,7 +28,7 @@ public final class KexecFsMount implements AutoCloseable {
     /** Loads what every mount takes, for who waits for something else before the first one. */
     public static void load() {
         if (LibFuse.isThere()) {
-            KexecFs.load();
+            Callbacks.load();
             Workers.ofThisProcess();
         }
     }

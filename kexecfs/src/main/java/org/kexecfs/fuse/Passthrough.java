@@ -24,7 +24,7 @@ import org.slf4j.LoggerFactory;
  * </ol>
  *
  * <p>Where the kernel does not offer it, or we have no CAP_SYS_ADMIN, no open is completed, and bytes go through {@link
- * KexecFs}. The kernel offers it to those without that right, too, so it is tried once, when it is first asked for.
+ * OpenFiles}. The kernel offers it to those without that right, too, so it is tried once, when it is first asked for.
  *
  * <p>{@code lock} guards the maps; nothing else is locked under it.
  */

@@ -202,7 +202,9 @@ final class ServedMount implements AutoCloseable {
         SocketName socket = new SocketName();
         MountViews views = mount.views(own.isEmpty() && !options.readOnly());
         Ioctls ioctls = new Ioctls(session, control, views);
-        KexecFs filesystem = new KexecFs(fuse, session, control, watch, passthrough, rename2, validity, ioctls, socket);
+        Shown shown = new Shown(session, control, passthrough);
+        OpenFiles files = new OpenFiles(fuse, session, shown, watch, passthrough, validity, ioctls);
+        KexecFs filesystem = new KexecFs(fuse, session, shown, rename2, socket, files);
         FuseChannel channel = resources.add(FuseChannel.start(
                 mount.device(),
                 filesystem,
@@ -256,7 +258,7 @@ final class ServedMount implements AutoCloseable {
     void command(String file, String word) {
         ControlFile control = ControlFile.named(Name.of(file))
                 .orElseThrow(() -> new ErrnoException(Errno.ENOENT, "there is no control file " + file));
-        filesystem.command(control, word);
+        filesystem.files().command(control, word);
     }
 
     /** The mount's root directory. */

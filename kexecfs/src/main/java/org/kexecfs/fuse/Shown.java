@@ -1,5 +1,6 @@
 package org.kexecfs.fuse;
 
+import jnr.ffi.Pointer;
 import org.kexecfs.manifest.Kind;
 import org.kexecfs.posix.FileStatus;
 import org.kexecfs.posix.Time;
@@ -28,6 +29,9 @@ final class Shown {
     private static final int NAME_MAX = 255;
     private static final int BLOCK = 4096;
 
+    /** A thread's for all that it answers: to make one, with an object for each field, takes longer than to fill it. */
+    private static final ThreadLocal<FileStat> STATS = ThreadLocal.withInitial(() -> new FileStat(LibFuse.runtime()));
+
     private final Session session;
     private final ControlAttributes control;
     private final Passthrough passthrough;
@@ -36,6 +40,13 @@ final class Shown {
         this.session = session;
         this.control = control;
         this.passthrough = passthrough;
+    }
+
+    /** The struct stat at an address, until this thread asks for the next one. */
+    static FileStat stat(Pointer status) {
+        FileStat stat = STATS.get();
+        stat.useMemory(status);
+        return stat;
     }
 
     void entry(FileStat stat, Stat of) {

@@ -60,6 +60,14 @@ sealed interface Target {
         return new InSession(entry);
     }
 
+    /** The entry, where no other will do: EPERM for what is kexecfs's own. */
+    default EntryPath entry() {
+        if (this instanceof InSession entry) {
+            return entry.path();
+        }
+        throw new ErrnoException(Errno.EPERM, "this name is kexecfs's own");
+    }
+
     private static Target source(List<Name> names) {
         return switch (names.size()) {
             case 1 -> new Sources();
