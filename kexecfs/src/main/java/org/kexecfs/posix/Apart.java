@@ -1,12 +1,13 @@
 package org.kexecfs.posix;
 
+import static java.util.concurrent.CompletableFuture.supplyAsync;
 import static org.kexecfs.posix.Libc.C;
 
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ThreadFactory;
 import java.util.function.IntSupplier;
+import java.util.stream.IntStream;
 import jnr.constants.platform.linux.Errno;
 import jnr.ffi.Pointer;
 
@@ -18,8 +19,9 @@ import jnr.ffi.Pointer;
  * has open. All who look at the mount would wait with it, for ever. So these calls are made by threads with a table of descriptors of
  * their own (unshare(2), CLONE_FILES), in which there is no /dev/fuse: the other threads end, the mount is dead, and the call fails.
  *
- * <p>Such a thread must not do anything else: what Java opens there, a jar, others would take to be theirs. So it makes one call, and
- * what that needs is loaded before.
+ * <p>Such a thread must open nothing: others would take that to be in their own table. So it makes one call, and what of ours that needs
+ * is loaded before. What of the JDK it needs nobody can list: a thread that waits loads what it waits with. So the modules, and the
+ * jars, which the JVM reads by the numbers that they have in its own table, are in this one too, under the same numbers.
  *
  * <p>Life cycle: the first thread is made when it is needed first, and starts the others, which have its table: as many as there are calls at a
  * time. All of them end with the process.
@@ -40,15 +42,19 @@ public final class Apart {
     private final int thread;
 
     private Apart() {
-        // What a call needs is loaded by one that fails.
+        // What a call needs of ours is loaded by one that fails.
         try (ExecutorService same = Executors.newCachedThreadPool(daemons())) {
             join(same, () -> bind(-1, -1, null, 0));
             join(same, () -> C.open("", 0, 0));
             join(same, () -> C.statx(-1, "", 0, 0, Fd.allocate(SIZE_OF_STATX)));
         }
         process = Syscall.check(() -> C.pidfd_open((int) ProcessHandle.current().pid(), 0), () -> "pidfd_open(self)");
+        int[] kept = IntStream.concat(
+                        IntStream.of(process), Exec.ofJvm().stream().mapToInt(number -> number))
+                .sorted()
+                .toArray();
         try {
-            thread = checked(join(first, () -> leave(process)), "unshare(CLONE_FILES)");
+            thread = checked(join(first, () -> leave(kept)), "unshare(CLONE_FILES)");
         } finally {
             C.close(process);
         }
@@ -65,16 +71,25 @@ public final class Apart {
         return Thread.ofPlatform().daemon().name("apart").factory();
     }
 
-    /** The thread's table is its own from now on, with one descriptor in it. The thread's id, or -1. */
-    private static int leave(int kept) {
+    /**
+     * The thread's table is its own from now on.
+     *
+     * @param kept what is in it, in ascending order
+     * @return the thread's id, or -1
+     */
+    private static int leave(int[] kept) {
         int left = C.unshare(CLONE_FILES);
         if (left < 0) {
             return left;
         }
-        if (kept > 0) {
-            C.close_range(0, kept - 1, 0);
+        int next = 0;
+        for (int number : kept) {
+            if (number > next) {
+                C.close_range(next, number - 1, 0);
+            }
+            next = number + 1;
         }
-        C.close_range(kept + 1, Integer.MAX_VALUE, 0);
+        C.close_range(next, Integer.MAX_VALUE, 0);
         return C.gettid();
     }
 
@@ -86,7 +101,7 @@ public final class Apart {
      */
     static void bind(Fd socket, Pointer address, int length, String told) {
         int number = socket.number();
-        Ours.APART.call(() -> bind(Ours.APART.process, number, address, length), "bind(" + told + ")");
+        made(() -> bind(Ours.APART.process, number, address, length), "bind(" + told + ")");
     }
 
     private static int bind(int process, int number, Pointer address, int length) {
@@ -107,12 +122,12 @@ public final class Apart {
      * @throws ErrnoException ENOENT, ENOTDIR, EACCES; ENOTCONN, ECONNABORTED below a FUSE mount whose server is gone
      */
     public static Fd open(String path) {
-        int number = Ours.APART.call(() -> C.open(path, Fd.O_PATH | Fd.O_CLOEXEC, 0), "open(" + path + ")");
+        int number = made(() -> C.open(path, Fd.O_PATH | Fd.O_CLOEXEC, 0), "open(" + path + ")");
         try {
             // The very file, and no path is walked.
             return Fd.open("/proc/self/task/" + Ours.APART.thread + "/fd/" + number, Fd.O_PATH, 0);
         } finally {
-            Ours.APART.call(() -> C.close(number), "close(" + path + ")");
+            made(() -> C.close(number), "close(" + path + ")");
         }
     }
 
@@ -123,20 +138,30 @@ public final class Apart {
      */
     public static void stat(String path) {
         Pointer status = Fd.allocate(SIZE_OF_STATX);
-        Ours.APART.call(() -> C.statx(AT_FDCWD, path, 0, STATX_BASIC_STATS, status), "stat(" + path + ")");
+        made(() -> C.statx(AT_FDCWD, path, 0, STATX_BASIC_STATS, status), "stat(" + path + ")");
+    }
+
+    /**
+     * Makes a call.
+     *
+     * @return what it returns
+     * @throws ErrnoException with the call's errno
+     */
+    static int made(IntSupplier call, String told) {
+        return Ours.APART.call(call, told);
     }
 
     private int call(IntSupplier call, String told) {
         // A thread has the table of the one that starts it.
-        CompletableFuture<Integer> result = new CompletableFuture<>();
-        first.execute(() -> all.execute(() -> result.complete(made(call))));
-        return checked(result.join(), told);
+        return checked(
+                supplyAsync(() -> supplyAsync(() -> made(call), all), first)
+                        .join()
+                        .join(),
+                told);
     }
 
     private static int join(ExecutorService thread, IntSupplier call) {
-        CompletableFuture<Integer> result = new CompletableFuture<>();
-        thread.execute(() -> result.complete(made(call)));
-        return result.join();
+        return supplyAsync(() -> made(call), thread).join();
     }
 
     private static int checked(int result, String told) {

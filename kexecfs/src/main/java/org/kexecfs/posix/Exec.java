@@ -119,21 +119,28 @@ public final class Exec {
         return mask;
     }
 
-    /** The files of the JVM, its jars and modules, stay behind. */
+    /** The files of the JVM stay behind. */
     static void closeOwnOnExec() {
+        ofJvm().forEach(number -> C.fcntl(number, F_SETFD, FD_CLOEXEC));
+    }
+
+    /** What the JVM has open to read classes from: its modules and jars. */
+    static List<Integer> ofJvm() {
         Path runtime = Path.of(System.getProperty("java.home"));
         Path jars = Path.of(System.getProperty("java.class.path").split(":")[0]).toAbsolutePath();
-        for (int number : descriptors()) {
-            try {
-                Path target = Files.readSymbolicLink(DESCRIPTORS.resolve(Integer.toString(number)));
-                if (target.startsWith(runtime)
-                        || target.getParent() != null && target.getParent().equals(jars.getParent())) {
-                    C.fcntl(number, F_SETFD, FD_CLOEXEC);
-                }
-            } catch (IOException e) {
-                // That of the listing itself.
-            }
-        }
+        return descriptors().stream()
+                .filter(number -> {
+                    try {
+                        Path target = Files.readSymbolicLink(DESCRIPTORS.resolve(Integer.toString(number)));
+                        return target.startsWith(runtime)
+                                || target.getParent() != null
+                                        && target.getParent().equals(jars.getParent());
+                    } catch (IOException e) {
+                        // That of the listing itself.
+                        return false;
+                    }
+                })
+                .toList();
     }
 
     /** Those of this process; one that was open for this list only may be among them. */
