@@ -66,6 +66,7 @@ public final class Keeper implements AutoCloseable {
     private static final int OWN_FILES = 64;
 
     private final Seat seat;
+    private final Path socket;
     private final Fd listener;
     private final long most;
     private final Messages messages = new Messages(Said.LONGEST);
@@ -84,9 +85,12 @@ public final class Keeper implements AutoCloseable {
 
     private boolean served;
 
-    private Keeper(Seat seat, Fd listener, long most, Function<List<String>, Child> starter) {
+    private Keeper(Seat seat, Path socket, long most, Function<List<String>, Child> starter) {
         this.seat = seat;
-        this.listener = listener;
+        this.socket = socket;
+        // Nobody listens there who lives: who does has the seat.
+        Names.unlink(socket);
+        this.listener = Sockets.listen(socket.toString(), BACKLOG);
         this.most = most;
         this.starter = starter;
         this.held = new Held(seat.index());
@@ -103,9 +107,7 @@ public final class Keeper implements AutoCloseable {
     static Keeper listen(Path directory, long most, Function<List<String>, Child> starter) {
         Seat seat = Seat.take(directory);
         try {
-            // Nobody listens there who lives: who does has the seat.
-            Names.unlink(socket(directory));
-            Keeper keeper = new Keeper(seat, Sockets.listen(socket(directory).toString(), BACKLOG), most, starter);
+            Keeper keeper = new Keeper(seat, socket(directory), most, starter);
             seat.orphan().ifPresent(keeper::takeOver);
             return keeper;
         } catch (RuntimeException e) {
@@ -361,15 +363,24 @@ public final class Keeper implements AutoCloseable {
         }
     }
 
-    /** In order: what is held ends with us. */
+    /** In order: what is held ends with us, and the name of the socket goes while the seat is still ours. */
     @Override
     public void close() {
         if (daemon != null) {
             daemon.close();
         }
         held.close();
+        forget();
         listener.close();
         end.close();
         seat.close();
+    }
+
+    private void forget() {
+        try {
+            Names.unlink(socket);
+        } catch (ErrnoException e) {
+            // Whoever comes finds that nobody listens, and starts the next keeper later than it could.
+        }
     }
 }

@@ -342,6 +342,14 @@ class ProcessKeepTest {
         }
     }
 
+    /** It would seem to be there to whoever starts the next daemon, and that one would wait for its own. */
+    @Test
+    void aKeeperThatHasEndedCanBeStartedBesideTheNextDaemon() {
+        open().close();
+        await().atMost(LONG).until(() -> keepersAndShadows().findAny().isEmpty());
+        assertTrue(Keep.keeper(directory).isPresent());
+    }
+
     @Test
     void moreThanTheKeeperMayHoldGivesEmfileAndTheRestIsKept() throws InterruptedException {
         try (Keeper keeper = Keeper.listen(directory, 2, command -> null)) {

@@ -100,9 +100,11 @@ public final class Main implements Runnable {
     static int run(PrintWriter out, PrintWriter err, String... arguments) {
         Main main = new Main();
         try {
-            Optional<DaemonProcess> daemon = DaemonProcess.asked(arguments);
-            if (daemon.isPresent()) {
-                daemon.get().run();
+            Optional<Runnable> often = DaemonProcess.asked(arguments)
+                    .<Runnable>map(daemon -> daemon::run)
+                    .or(() -> MountCommand.asked(arguments));
+            if (often.isPresent()) {
+                often.get().run();
                 return Exit.OK;
             }
             return main.line(out, err, arguments).execute(arguments);

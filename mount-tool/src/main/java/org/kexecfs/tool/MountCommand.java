@@ -1,11 +1,12 @@
 package org.kexecfs.tool;
 
 import java.nio.file.Path;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import java.util.stream.Stream;
 import org.kexecfs.daemon.Answer;
 import org.kexecfs.daemon.Request;
 import org.kexecfs.fuse.KexecFsMount;
@@ -81,11 +82,45 @@ final class MountCommand implements Callable<Integer> {
             description = "The directory to mount it on; or what to run, after --.")
     private List<String> directoryOrCommand;
 
+    /**
+     * What nearly every mount is asked for by, if these are such words: {@code mount [-o OPTIONS] [--] SESSION DIR}. To have picocli find
+     * out what they mean took as long as all else that such a command does. What is anything else, or wrong, is left to it.
+     */
+    static Optional<Runnable> asked(String... arguments) {
+        Deque<String> words = new ArrayDeque<>(List.of(arguments));
+        if (!"mount".equals(words.poll())) {
+            return Optional.empty();
+        }
+        String options = "";
+        if ("-o".equals(words.peek()) && words.size() > 1) {
+            words.remove();
+            options = words.remove();
+        }
+        boolean plain = "--".equals(words.peek());
+        if (plain) {
+            words.remove();
+        }
+        if (words.size() != 2
+                || isPrivate(options)
+                || !isPlain(options)
+                || !plain && !words.stream().allMatch(MountCommand::isPlain)) {
+            return Optional.empty();
+        }
+        String asked = options;
+        return Optional.of(() -> ask(words.getFirst(), Path.of(words.getLast()), asked));
+    }
+
+    private static boolean isPlain(String word) {
+        return !word.startsWith("-");
+    }
+
+    private static boolean isPrivate(String options) {
+        return List.of(options.split(",")).contains("private");
+    }
+
     @Override
     public Integer call() throws InterruptedException {
-        boolean option =
-                options.stream().flatMap(text -> Stream.of(text.split(","))).anyMatch("private"::equals);
-        if (nowhere || option) {
+        if (nowhere || isPrivate(joined())) {
             if (foreground || readyFd != null) {
                 throw new ToolException(Exit.USAGE, "-f and --ready-fd are for a mount on a directory");
             }
@@ -119,15 +154,15 @@ final class MountCommand implements Callable<Integer> {
         if (foreground) {
             serve(directory);
         } else if (readyFd == null) {
-            ask(directory);
+            ask(session, directory, joined());
         } else {
             throw new ToolException(Exit.USAGE, "--ready-fd is for a server: give -f, too");
         }
     }
 
-    private void ask(Path directory) {
+    private static void ask(String session, Path directory, String options) {
         Request.Mount request = new Request.Mount(
-                session, directory.toAbsolutePath(), Path.of("").toAbsolutePath(), joined());
+                session, directory.toAbsolutePath(), Path.of("").toAbsolutePath(), options);
         if (Kexecfsd.mount(request) instanceof Answer.Failed failed) {
             throw new ToolException(
                     Exit.of(failed.errno()), "cannot mount " + session + " on " + directory + ": " + failed.message());

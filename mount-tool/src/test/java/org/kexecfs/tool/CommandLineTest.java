@@ -94,6 +94,45 @@ class CommandLineTest {
     }
 
     @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "mount web /mnt",
+                "mount -- web /mnt",
+                "mount -- -web -mnt",
+                "mount -o size=1m,uid=3 web /mnt",
+                "mount -o size=1m -- web /mnt"
+            })
+    void aMountInFewWordsIsUnderstoodAtOnce(String line) {
+        assertTrue(MountCommand.asked(line.split(" ")).isPresent());
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "",
+                "umount web /mnt",
+                "mount",
+                "mount web",
+                "mount --",
+                "mount -- web",
+                "mount -o",
+                "mount -o size=1m",
+                "mount -o size=1m web",
+                "mount -o private web true",
+                "mount -o size=1m,private -- web true",
+                "mount -o -f web /mnt",
+                "mount -f /mnt",
+                "mount web -f",
+                "mount -f web /mnt",
+                "mount web /mnt --debug",
+                "mount web /mnt more",
+                "--debug mount web /mnt"
+            })
+    void otherWordsAreLeftToPicocli(String line) {
+        assertFalse(MountCommand.asked(line.split(" ")).isPresent());
+    }
+
+    @ParameterizedTest
     @ValueSource(strings = {"umount", "ls", "status"})
     void whatIsNotMountedHasACodeOfItsOwn(String command) {
         Tool tool = Tool.run(command, "no-such-session");
