@@ -29,6 +29,7 @@ import org.kexecfs.posix.Libc;
 import org.kexecfs.posix.ResourceLimits;
 import org.kexecfs.posix.Time;
 import org.kexecfs.session.Host;
+import org.kexecfs.session.Opening;
 import org.kexecfs.session.Session;
 import org.kexecfs.session.Settings;
 import org.kexecfs.session.State;
@@ -127,10 +128,12 @@ final class ServedMount implements AutoCloseable {
             OwnedFiles files = resources.add(OwnedFiles.open());
             resources.add(ending);
             Parked parked = ending.add(Parked.open(shelf, asked, options));
+            Host host = new Host(parked.memory()::createFile, files, shelf);
+            Opening opening = new Opening(luo, name, settings(options), host);
+            opening.tidy();
             Optional<Fd> own = place.attach(mount);
             try {
-                Host host = new Host(parked.memory()::createFile, files, shelf);
-                Session session = ending.add(Session.open(luo, name, settings(options), host));
+                Session session = ending.add(opening.open());
                 Serving serving = serve(fuse, session, mount, own, options, shelf, resources);
                 log.info("session {} mounted {}, {}, on {}", name, place.told(), session.state(), luo);
                 if (luo.emulated()) {

@@ -127,6 +127,29 @@ public interface Keep extends AutoCloseable {
     void release(String name);
 
     /**
+     * {@link #release} of something that is to be closed everywhere before its like is made, for a caller that may have a lock
+     * which requests to a mount need. So it is waited for only if the keeper itself waits for nobody; else {@link #awaitDropped}
+     * does that, without the lock.
+     *
+     * @throws ErrnoException EAGAIN as {@link #park(Map)}
+     */
+    default void drop(String name) {
+        release(name);
+        settle();
+    }
+
+    /**
+     * Returns when what was dropped, or released, and has a name that begins like this, is closed as far as it is the keeper's.
+     *
+     * @param patience then it goes on: longer than a moment only for who has no lock that requests to a mount need
+     * @return whether anything had to be waited for: not, if {@link #drop} does that
+     * @throws ErrnoException EAGAIN if it was too short
+     */
+    default boolean awaitDropped(String prefix, Duration patience) {
+        return false;
+    }
+
+    /**
      * Whether what is parked is to stay so when this process is told to end, for the one that is started in its place. If not,
      * what it held ends with it, unless it was killed.
      */
@@ -154,22 +177,17 @@ public interface Keep extends AutoCloseable {
      */
     default void restartBy(List<String> command) {}
 
-    /** Returns when all that was released before is closed, as far as it is the keeper's. */
+    /**
+     * Returns when all that was parked or released before is held or closed, as far as it is the keeper's. Not for who has a lock
+     * that requests to a mount need.
+     *
+     * @throws ErrnoException EAGAIN if the keeper does not answer
+     */
     void settle();
 
     /**
-     * {@link #settle}, for a caller that has a lock which the keeper may have to wait for.
-     *
-     * @param patience then it goes on: milliseconds to seconds
-     * @throws ErrnoException EAGAIN if it was too short
-     */
-    default void settle(Duration patience) {
-        settle();
-    }
-
-    /**
-     * For who has parked or released something and holds no lock any more: waits for a keeper that is far behind, for others
-     * must not be made to wait for it while they hold one.
+     * For who has parked or released something and holds no lock of ours any more: waits a moment for a keeper that is far behind,
+     * for others must not be made to wait for it while they hold one.
      */
     default void catchUp() {}
 

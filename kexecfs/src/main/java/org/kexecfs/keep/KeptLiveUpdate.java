@@ -5,7 +5,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.concurrent.locks.LockSupport;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.luo.LiveUpdate;
@@ -21,6 +21,10 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Those that were found on the shelf are given by {@link #retrieveSession} if they are incoming, and by {@link #found} if they are
  * outgoing. What nobody asked for is closed by {@link #closeFound}.
+ *
+ * <p>A session that is closed here ends when the keeper has closed it, too. That is not waited for by {@link
+ * LiveUpdateSession#close} if the keeper is systemd ({@link Keep#drop}), but by whoever needs the session's name, or its files, next: {@link
+ * #settle}, without a lock. Where that could not be done before, what LUO refuses is tried again after a moment.
  */
 public final class KeptLiveUpdate implements LiveUpdate {
     private static final Logger log = LoggerFactory.getLogger(KeptLiveUpdate.class);
@@ -28,18 +32,16 @@ public final class KeptLiveUpdate implements LiveUpdate {
     private static final String PREFIX = "luo.";
 
     /** How long a keeper may take to close a session that it was told to release. */
-    private static final Duration PATIENCE = Duration.ofSeconds(2);
+    private static final Duration PATIENCE = Duration.ofMinutes(1);
 
-    private static final Duration WAIT = Duration.ofMillis(5);
+    /** The same, while a lock may be held that the keeper waits for. */
+    private static final Duration MOMENT = Duration.ofSeconds(2);
 
     private final LiveUpdate luo;
     private final Shelf shelf;
     private final Map<String, LiveUpdateSession> incoming = new TreeMap<>();
     private final Map<String, LiveUpdateSession> outgoing = new TreeMap<>();
     private long last;
-
-    /** When a session was closed last, by System.nanoTime. */
-    private long lastRelease = System.nanoTime() - PATIENCE.toNanos();
 
     /**
      * Takes up what is on the shelf.
@@ -74,6 +76,27 @@ public final class KeptLiveUpdate implements LiveUpdate {
         return Optional.ofNullable(outgoing.remove(name));
     }
 
+    /** Closes outgoing sessions that were found. */
+    public synchronized void closeFound(Predicate<LiveUpdateSession> which) {
+        outgoing.values().removeIf(session -> {
+            boolean closes = which.test(session);
+            if (closes) {
+                session.close();
+            }
+            return closes;
+        });
+    }
+
+    /**
+     * Returns when the sessions that were closed here have ended, also where they were kept: their names are free, and so
+     * are their files. Not for who has a lock that requests to a mount need.
+     *
+     * @throws ErrnoException EAGAIN if the keeper does not answer
+     */
+    public void settle() {
+        shelf.awaitDropped(PREFIX, PATIENCE);
+    }
+
     /** Names of the outgoing sessions that were found and not asked for yet. */
     public synchronized Set<String> foundNames() {
         return Set.copyOf(outgoing.keySet());
@@ -95,7 +118,7 @@ public final class KeptLiveUpdate implements LiveUpdate {
     @Override
     public synchronized LiveUpdateSession createSession(String name) {
         found(name).ifPresent(LiveUpdateSession::close);
-        LiveUpdateSession session = created(name);
+        LiveUpdateSession session = again(Errno.EEXIST, () -> luo.createSession(name));
         try {
             return parked(session);
         } catch (ErrnoException e) {
@@ -104,18 +127,24 @@ public final class KeptLiveUpdate implements LiveUpdate {
         }
     }
 
-    private LiveUpdateSession created(String name) {
-        while (true) {
-            try {
-                return luo.createSession(name);
-            } catch (ErrnoException e) {
-                // systemd closes what it drops when it comes to it.
-                boolean mayPass = e.is(Errno.EEXIST) && System.nanoTime() - lastRelease < PATIENCE.toNanos();
-                if (!mayPass) {
-                    throw e;
-                }
-                LockSupport.parkNanos(WAIT.toNanos());
+    /** What LUO refuses like this it may refuse because of a session that is about to end. */
+    private <T> T again(Errno refusal, Supplier<T> call) {
+        try {
+            return call.get();
+        } catch (ErrnoException e) {
+            if (!e.is(refusal) || !haveEnded(e)) {
+                throw e;
             }
+            return call.get();
+        }
+    }
+
+    /** Whether there were sessions that were about to end, and have. */
+    private boolean haveEnded(ErrnoException refusal) {
+        try {
+            return shelf.awaitDropped(PREFIX, MOMENT);
+        } catch (ErrnoException e) {
+            throw new ErrnoException(refusal, "what was closed before is not yet closed everywhere: " + e.getMessage());
         }
     }
 
@@ -126,7 +155,7 @@ public final class KeptLiveUpdate implements LiveUpdate {
             return found;
         }
         String what = next();
-        return new KeptSession(luo.inTurn(() -> shelf.retrieve(what, luo, name)), what);
+        return new KeptSession(again(Errno.EINVAL, () -> luo.inTurn(() -> shelf.retrieve(what, luo, name))), what);
     }
 
     private String next() {
@@ -183,7 +212,10 @@ public final class KeptLiveUpdate implements LiveUpdate {
 
         @Override
         public void preserve(Fd file, long token) {
-            session.preserve(file, token);
+            again(Errno.EBUSY, () -> {
+                session.preserve(file, token);
+                return token;
+            });
         }
 
         @Override
@@ -209,14 +241,12 @@ public final class KeptLiveUpdate implements LiveUpdate {
                 }
                 closed = true;
                 try {
-                    // Ours is to be the last descriptor.
-                    shelf.release(what);
-                    shelf.settle(PATIENCE);
+                    // Before ours, which so is the last descriptor, if that can be.
+                    shelf.drop(what);
                 } catch (ErrnoException e) {
                     log.warn("{} could not be released, and may live on: {}", session, e.getMessage());
                 }
                 session.close();
-                lastRelease = System.nanoTime();
             }
         }
 

@@ -66,9 +66,14 @@ public record Shelf(Keep keep, String name) {
         keep.settle();
     }
 
-    /** {@link Keep#settle(Duration)}. */
-    void settle(Duration patience) {
-        keep.settle(patience);
+    /** {@link Keep#drop}. */
+    void drop(String what) {
+        keep.drop(key(what));
+    }
+
+    /** {@link Keep#awaitDropped}. */
+    boolean awaitDropped(String prefix, Duration patience) {
+        return keep.awaitDropped(key(prefix), patience);
     }
 
     /** {@link Keep#catchUp}. */

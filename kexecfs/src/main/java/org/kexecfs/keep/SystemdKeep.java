@@ -2,6 +2,7 @@ package org.kexecfs.keep;
 
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -16,6 +17,8 @@ import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.Messages;
 import org.kexecfs.posix.Poll;
 import org.kexecfs.posix.Sockets;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * systemd's fd store (sd_pid_notify_with_fds(3), sd_listen_fds(3), systemd.service(5) FileDescriptorStoreMax=).
@@ -24,18 +27,36 @@ import org.kexecfs.posix.Sockets;
  * started itself, as it has us, also when that has died meanwhile (sd_notify(3)). So a file is parked once the message is sent, in
  * the order of the messages. It takes an open file once, whatever its name.
  *
- * <p>systemd is waited for with a barrier: it closes the end of a pipe that it is sent when it has read all that came before.
- * That is not done while a lock is held that a request to a mount needs: systemd and what it waits for look at
- * mounts ({@code systemctl daemon-reload} does at all), and each would wait for the other. So parking does not wait, and {@link
- * #catchUp} keeps the queue short, for in the end systemd's socket makes its writers wait. Our monitor is held to send, not to
- * wait.
+ * <p>systemd is waited for with a barrier: it closes the end of a pipe that it is sent when it has read all that came before. It
+ * may take its time, and may itself be waiting for a mount of ours. What it asks, and what keeps the answer back:
+ *
+ * <ul>
+ *   <li>Attributes of a session's root, and its usage, at each {@code systemctl daemon-reload}, of all mounts, also by the generators
+ *       that it waits for: a mount that is attached and not served yet; the session's lock, for a moment only ({@code LastKnown} in the
+ *       session).
+ *   <li>Whether there is a file in a session ({@code ConditionPathExists=} and its like, {@code PathExists=} of a path unit): the same, but
+ *       the session's lock for as long as it is held; and the kernel's lock of the directory, which is held by link(2), open(2) with
+ *       O_CREAT, unlink(2), rename(2), mkdir(2) and their like until they are answered.
+ *   <li>All of that: if as many requests to that mount as are served at once wait.
+ * </ul>
+ *
+ * <p>So nobody waits for systemd who has a session's lock, nor between attaching a mount and serving it. Parking and releasing do not
+ * wait at all; whoever needs that something is closed there waits for it without a lock, as long as it takes ({@link
+ * #awaitDropped}, {@link #settle}). {@link #catchUp} keeps the queue short, for in the end systemd's socket makes its writers wait; it comes
+ * before an answer, when the kernel may hold a directory's lock, and so waits for moments, and does not insist. Our monitor is
+ * held to send, not to wait.
  */
 final class SystemdKeep implements Keep {
+    private static final Logger log = LoggerFactory.getLogger(SystemdKeep.class);
+
     private static final int FIRST = 3;
     private static final int LONGEST = 1024;
 
-    /** Milliseconds that systemd may take; it is busy at times. */
+    /** What systemd may take; it is busy at times. */
     private static final Duration PATIENCE = Duration.ofMinutes(1);
+
+    /** What it may take if that may be us: it shall not wait long. */
+    private static final Duration MOMENT = Duration.ofSeconds(1);
 
     /** Messages that may be on their way; the kernel lets a sender have some 270, and a receiver 512 since systemd says so. */
     private static final int MOST_UNDER_WAY = 64;
@@ -47,10 +68,15 @@ final class SystemdKeep implements Keep {
     private final Set<String> parked = new LinkedHashSet<>();
     private final Messages messages = new Messages(LONGEST);
 
-    /** Messages since the last barrier. */
-    private int underWay;
+    /** Numbers of messages, the first being 1, by the names that they release: until systemd has read them for certain. */
+    private final Map<String, Long> releasing = new HashMap<>();
 
-    private SystemdKeep(Fd systemd, long most, Map<String, Fd> found) {
+    /** How many messages there were, and how many of them systemd has read for certain. */
+    private long said;
+
+    private long read;
+
+    SystemdKeep(Fd systemd, long most, Map<String, Fd> found) {
         this.systemd = systemd;
         this.most = most;
         this.found = new TreeMap<>(found);
@@ -126,7 +152,26 @@ final class SystemdKeep implements Keep {
         found.remove(name);
         if (parked.remove(name)) {
             say("FDSTOREREMOVE=1\nFDNAME=" + name, Optional.empty());
+            releasing.put(name, said);
         }
+    }
+
+    @Override
+    public void drop(String name) {
+        release(name);
+    }
+
+    @Override
+    public boolean awaitDropped(String prefix, Duration patience) {
+        boolean releasing = isReleasing(prefix);
+        if (releasing) {
+            settle(patience);
+        }
+        return releasing;
+    }
+
+    private synchronized boolean isReleasing(String prefix) {
+        return releasing.keySet().stream().anyMatch(name -> name.startsWith(prefix));
     }
 
     @Override
@@ -137,25 +182,37 @@ final class SystemdKeep implements Keep {
     @Override
     public void catchUp() {
         if (isFarAhead()) {
-            settle();
+            try {
+                settle(MOMENT);
+            } catch (ErrnoException e) {
+                log.debug("{}: {} messages are under way", e.getMessage(), said - read);
+            }
         }
     }
 
     private synchronized boolean isFarAhead() {
-        return underWay >= MOST_UNDER_WAY;
+        return said - read >= MOST_UNDER_WAY;
     }
 
-    @Override
-    public void settle(Duration patience) {
+    private void settle(Duration patience) {
         try (Fd.Pipe barrier = Fd.pipe()) {
-            sendBarrier(barrier);
+            long last = sendBarrier(barrier);
             barrier.write().close();
             // Nothing is written there, so what happens is its end.
             if (Poll.await(List.of(new Poll.Wanted(barrier.read(), 0)), (int) patience.toMillis())
                     .isEmpty()) {
-                throw new ErrnoException(Errno.EAGAIN, "systemd does not answer on its notification socket");
+                throw new ErrnoException(
+                        Errno.EAGAIN,
+                        "systemd has read nothing from its notification socket for " + patience.toMillis()
+                                + " ms; try again once 'systemctl status' answers");
             }
+            hasRead(last);
         }
+    }
+
+    private synchronized void hasRead(long last) {
+        read = Math.max(read, last);
+        releasing.values().removeIf(number -> number <= last);
     }
 
     @Override
@@ -168,13 +225,14 @@ final class SystemdKeep implements Keep {
         return boot.what();
     }
 
-    private synchronized void sendBarrier(Fd.Pipe barrier) {
+    /** The message's number. */
+    private synchronized long sendBarrier(Fd.Pipe barrier) {
         say("BARRIER=1", Optional.of(barrier.write()));
-        underWay = 0;
+        return said;
     }
 
     private void say(String message, Optional<Fd> file) {
-        underWay++;
+        said++;
         try {
             messages.send(systemd, Fd.utf8(message), file);
         } catch (ErrnoException e) {

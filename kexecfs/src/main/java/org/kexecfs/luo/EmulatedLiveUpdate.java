@@ -80,6 +80,7 @@ public final class EmulatedLiveUpdate implements LiveUpdate {
     @Override
     public LiveUpdateSession createSession(String text) {
         SessionName name = new SessionName(text);
+        EmulatedSession.sweep(directory);
         try (EmulatedKernel kernel = EmulatedKernel.lock(directory)) {
             SessionDirectory session = kernel.outgoing(name);
             if (session.exists() && !kernel.buried(session)) {
@@ -104,6 +105,7 @@ public final class EmulatedLiveUpdate implements LiveUpdate {
     @Override
     public LiveUpdateSession retrieveSession(String text) {
         SessionName name = new SessionName(text);
+        EmulatedSession.sweep(directory);
         try (EmulatedKernel kernel = EmulatedKernel.lock(directory)) {
             SessionDirectory session = kernel.incoming(name);
             if (!session.exists() || session.wasRetrieved() && kernel.buried(session)) {

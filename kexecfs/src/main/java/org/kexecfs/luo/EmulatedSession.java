@@ -3,6 +3,8 @@ package org.kexecfs.luo;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
@@ -15,6 +17,9 @@ import org.kexecfs.posix.Fd;
  * ({@link EmulatedKernel}), which guards the directory.
  */
 abstract sealed class EmulatedSession implements LiveUpdateSession permits OutgoingSession, IncomingSession {
+    /** Sessions that were closed here, and live on by duplicates of their descriptors: until somebody {@link #sweep sweeps} up. */
+    private static final Set<EmulatedSession> LIVING_ON = ConcurrentHashMap.newKeySet();
+
     /** The directory, to be used inside {@link #enter} only. */
     final SessionDirectory directory;
 
@@ -74,15 +79,29 @@ abstract sealed class EmulatedSession implements LiveUpdateSession permits Outgo
     public synchronized void close() {
         // From here on the session is closed, whatever becomes of us: only the sweeping up is left.
         fd.close();
-        boolean duplicated = false;
+        LIVING_ON.add(this);
+        dropIfEnded();
+    }
+
+    /** LUO lets go of what it has for sessions that were closed here, and have ended since. */
+    static void sweep(Path machine) {
+        LIVING_ON.stream().filter(session -> session.machine.equals(machine)).forEach(EmulatedSession::dropIfEnded);
+    }
+
+    /** A session that lives on, by a duplicate of its descriptor, needs its files. */
+    private synchronized void dropIfEnded() {
+        if (!livesOn()) {
+            dropReferences();
+            LIVING_ON.remove(this);
+        }
+    }
+
+    private boolean livesOn() {
         try (EmulatedKernel running = EmulatedKernel.lock(machine)) {
-            duplicated = running.path().equals(kernel) && directory.exists() && !running.buried(directory);
+            return running.path().equals(kernel) && directory.exists() && !running.buried(directory);
         } catch (ErrnoException e) {
             // The next who takes the lock sweeps up.
-        }
-        // A session that lives on, by a duplicate of its descriptor, needs its files: until this process ends.
-        if (!duplicated) {
-            dropReferences();
+            return false;
         }
     }
 

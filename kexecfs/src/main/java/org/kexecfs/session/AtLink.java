@@ -1,9 +1,13 @@
 package org.kexecfs.session;
 
 import java.util.Collection;
+import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import java.util.regex.Pattern;
 import jnr.constants.platform.linux.Errno;
@@ -151,26 +155,36 @@ final class AtLink implements Preserved {
     }
 
     @Override
+    public void reserve() {
+        // It has never been let go.
+    }
+
+    /** What was killed before LUO had the file has none; and one manifest is enough. */
+    @Override
+    public void tidy(KeptLiveUpdate found, boolean prepared) {
+        found.closeFound(session ->
+                token(session.name()).filter(token -> !session.holds(token)).isPresent());
+        Set<String> manifests = new HashSet<>(List.of(manifestParts(name)));
+        AtomicBoolean isThere = new AtomicBoolean();
+        found.closeFound(session ->
+                manifests.contains(session.name()) && !(session.holds(MANIFEST) && isThere.compareAndSet(false, true)));
+    }
+
+    /** Whose file is in a session of this name. */
+    private Optional<Long> token(String part) {
+        return part.matches(Pattern.quote(name) + "/[0-9]+")
+                ? Optional.of(Long.parseLong(part.substring(name.length() + 1)))
+                : Optional.empty();
+    }
+
+    @Override
     public boolean resume(KeptLiveUpdate found, Fd memfd) {
         reserved = found.found(name).orElse(null);
         for (String part : found.foundNames()) {
-            if (part.matches(Pattern.quote(name) + "/[0-9]+")) {
-                resumeFile(
-                        Long.parseLong(part.substring(name.length() + 1)),
-                        found.found(part).orElseThrow());
-            }
+            token(part).ifPresent(token -> files.put(token, found.found(part).orElseThrow()));
         }
         resumeManifest(found, memfd);
         return reserved != null && manifest != null;
-    }
-
-    /** One that was killed before LUO had the file has none. */
-    private void resumeFile(long token, LiveUpdateSession session) {
-        if (session.holds(token)) {
-            files.put(token, session);
-        } else {
-            session.close();
-        }
     }
 
     /**
@@ -181,11 +195,9 @@ final class AtLink implements Preserved {
         String[] parts = manifestParts(name);
         for (int i = 0; i < parts.length; i++) {
             Optional<LiveUpdateSession> session = found.found(parts[i]);
-            if (session.isPresent() && manifest == null && session.get().holds(MANIFEST)) {
+            if (session.isPresent()) {
                 manifest = session.get();
                 free = 1 - i;
-            } else {
-                session.ifPresent(LiveUpdateSession::close);
             }
         }
         try {

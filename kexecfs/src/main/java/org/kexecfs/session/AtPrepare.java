@@ -7,8 +7,6 @@ import org.kexecfs.luo.LiveUpdate;
 import org.kexecfs.luo.LiveUpdateSession;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * LUO has nothing before prepare, and then everything, in one session of its own.
@@ -17,8 +15,6 @@ import org.slf4j.LoggerFactory;
  * the same name.
  */
 final class AtPrepare implements Preserved {
-    private static final Logger log = LoggerFactory.getLogger(AtPrepare.class);
-
     private final LiveUpdate luo;
     private final String name;
 
@@ -42,7 +38,8 @@ final class AtPrepare implements Preserved {
         reserve();
     }
 
-    private void reserve() {
+    @Override
+    public void reserve() {
         if (session == null) {
             session = luo.createSession(name);
         }
@@ -91,7 +88,12 @@ final class AtPrepare implements Preserved {
         }
     }
 
-    /** Only what was prepared to its end: then LUO has it all. */
+    /** LUO has all of what was prepared to its end; what was not is taken back. */
+    @Override
+    public void tidy(KeptLiveUpdate found, boolean prepared) {
+        found.closeFound(part -> !prepared && part.holds(MANIFEST));
+    }
+
     @Override
     public boolean resume(KeptLiveUpdate found, Fd manifest) {
         session = found.found(name).orElse(null);
@@ -99,15 +101,9 @@ final class AtPrepare implements Preserved {
         return holding;
     }
 
-    /** Takes everything back. The name is ours again unless someone else was faster; then the next prepare says so. */
     @Override
     public void cancel() {
         close();
-        try {
-            reserve();
-        } catch (ErrnoException e) {
-            log.warn("session {}: its name could not be taken again: {}", name, e.getMessage());
-        }
     }
 
     @Override

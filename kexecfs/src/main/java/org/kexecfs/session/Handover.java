@@ -50,7 +50,7 @@ final class Handover implements AutoCloseable {
      *
      * @param unclaimed what becomes of restored files that nobody has opened since: for {@link StateTable.Work#ACCEPT}
      * @throws ErrnoException as {@link Session#prepare}, {@link Session#cancel} and {@link Session#finish}: everything is as
-     *     it was
+     *     it was, once {@link #settle} and {@link #reserve} have followed
      */
     void work(StateTable.Work work, Finish unclaimed) {
         switch (work) {
@@ -128,6 +128,40 @@ final class Handover implements AutoCloseable {
         reach(State.NORMAL);
     }
 
+    /**
+     * Returns when what was closed has ended, at the keeper's as well; or goes on after a while, for the keeper will do it. Without
+     * the session's lock, which a request that the keeper waits for may need.
+     */
+    void settle() {
+        try {
+            luo.settle();
+        } catch (ErrnoException e) {
+            log.warn("session {}: LUO keeps what was taken back, until that is closed: {}", name, e.getMessage());
+        }
+    }
+
+    /**
+     * What follows a transition when that has {@link #settle settled}. It is done, whatever comes of this.
+     *
+     * @throws ErrnoException as {@link #begin}
+     */
+    void follow(StateTable.Work work) {
+        switch (work) {
+            case HAND_OVER -> {}
+            case TAKE_BACK -> reserve();
+            case ACCEPT -> begin();
+        }
+    }
+
+    /** The session's name is ours again, unless somebody else was faster: then the next prepare says so. */
+    void reserve() {
+        try {
+            preserved.reserve();
+        } catch (ErrnoException e) {
+            log.warn("session {}: its name could not be taken again: {}", name, e.getMessage());
+        }
+    }
+
     /** LUO has, again, what it is to have in {@link State#NORMAL}: what was restored is accepted, and that stays so. */
     void begin() {
         try {
@@ -152,7 +186,6 @@ final class Handover implements AutoCloseable {
         if (was == State.PREPARED && held) {
             return State.PREPARED;
         }
-        preserved.cancel();
         begin();
         return State.NORMAL;
     }

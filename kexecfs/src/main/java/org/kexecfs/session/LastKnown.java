@@ -6,8 +6,9 @@ import java.util.function.Supplier;
 
 /**
  * What may be a little old rather than late. systemd asks for the attributes of a session's root, and for its usage, at a {@code
- * systemctl daemon-reload} and when it is given something to keep, and serves nobody until it knows: a session that waits for systemd
- * meanwhile, with its lock held, must have an answer for it.
+ * systemctl daemon-reload}, and serves nobody until it knows. Nobody waits for systemd with a session's lock (but for a moment,
+ * where LUO refuses what it would take once systemd has closed something: {@link org.kexecfs.keep.KeptLiveUpdate}); a lock may be held for
+ * long all the same, by a prepare of much memory, and systemd is not to wait for that.
  */
 final class LastKnown<T> {
     /** Milliseconds that it may take to be new. */

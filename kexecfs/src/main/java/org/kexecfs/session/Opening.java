@@ -13,7 +13,7 @@ import org.slf4j.LoggerFactory;
  * How a session comes to be: as a process before left it on the shelf, else as the kernel before left it with LUO, else
  * new. See {@link Session#open}.
  */
-final class Opening {
+public final class Opening {
     private static final Logger log = LoggerFactory.getLogger(Opening.class);
 
     private static final String WHAT_TO_DO =
@@ -26,7 +26,15 @@ final class Opening {
     private final Settings settings;
     private final Host host;
 
-    Opening(LiveUpdate device, String name, Settings settings, Host host) {
+    /** What a process before has left. */
+    private Optional<Kept.Left> left = Optional.empty();
+
+    /**
+     * Nothing is done yet.
+     *
+     * @throws ErrnoException EINVAL as {@link Session#open}
+     */
+    public Opening(LiveUpdate device, String name, Settings settings, Host host) {
         SessionName.whole(name);
         this.name = name;
         this.luo = new KeptLiveUpdate(device, host.shelf());
@@ -39,8 +47,29 @@ final class Opening {
         this.host = host;
     }
 
-    Session open() {
-        Optional<Kept.Left> left = kept.left(luo.kernel());
+    /**
+     * Closes what was left and is not to be gone on with. When it returns that has ended, also where it was kept, and so has what
+     * was closed by a session of the name before: what LUO is asked for in {@link #open} is free.
+     *
+     * <p>Apart, for somebody who looks at a mount that is attached and not served waits until it is, be it the one who is waited for
+     * here.
+     *
+     * @throws ErrnoException EAGAIN if who keeps the files does not answer
+     */
+    public void tidy() {
+        left = kept.left(luo.kernel());
+        left.ifPresentOrElse(
+                was -> preserved.tidy(luo, was.progress().state() == State.PREPARED),
+                () -> luo.closeFound(part -> true));
+        luo.settle();
+    }
+
+    /**
+     * Opens the session, after {@link #tidy}.
+     *
+     * @throws ErrnoException as {@link Session#open}
+     */
+    public Session open() {
         Session session = left.isPresent() ? resumed(left.get()) : begun();
         luo.closeFound();
         return session;

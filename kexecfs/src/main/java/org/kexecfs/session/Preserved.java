@@ -57,14 +57,33 @@ sealed interface Preserved extends AutoCloseable permits AtPrepare, AtLink {
      */
     void prepare(Fd manifest, Collection<Entry> entries, Consumer<EntryRefused> onRefusal);
 
-    /** LUO has what it had before {@link #prepare}, or more: nothing keeps entries from changing. */
+    /**
+     * LUO has what it had before {@link #prepare}, or more, once what was closed for that has ended ({@link KeptLiveUpdate#settle}):
+     * nothing keeps entries from changing then. {@link #reserve} is to follow.
+     */
     void cancel();
+
+    /**
+     * Takes the session's name, if a {@link #cancel} has let that go.
+     *
+     * @throws ErrnoException as {@link org.kexecfs.luo.LiveUpdate#createSession}: it is taken at the next {@link #prepare}
+     */
+    void reserve();
+
+    /**
+     * Closes what was found of the session and is not to be gone on with, before it is {@link #resume resumed}: so that the names are
+     * free by then.
+     *
+     * @param luo with the sessions that were found
+     * @param prepared whether it had reached that
+     */
+    void tidy(KeptLiveUpdate luo, boolean prepared);
 
     /**
      * Goes on with what LUO has of the session since another process handed it over: in place of {@link #begin}, or before
      * it.
      *
-     * @param luo with the sessions that were found
+     * @param luo with the sessions that were found; {@link #tidy tidied}
      * @param manifest the one that counts
      * @return whether LUO has everything that it is to have when it is prepared
      * @throws ErrnoException as {@link #begin}

@@ -6,11 +6,13 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.BooleanSupplier;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import jnr.constants.platform.linux.Errno;
+import org.kexecfs.keep.KeptLiveUpdate;
 import org.kexecfs.keep.Shelf;
 import org.kexecfs.luo.LiveUpdate;
 import org.kexecfs.manifest.Bytes;
@@ -47,8 +49,11 @@ import org.slf4j.LoggerFactory;
  * understood leads to {@link State#FAILED}: what could be restored is there to read, {@link #error} says what happened, and
  * finish goes on with what there is. {@link #close} at any time lets LUO drop what it holds.
  *
- * <p>Locks: {@code lock} guards everything but the bytes of files; it is the only one here and taken before those of
- * {@link LiveUpdate} and {@link org.kexecfs.keep.Keep}. Bytes move under no lock, but in a session that preserves at link: there they are written under the
+ * <p>Locks, in this order: {@code turn} is held from a transition's beginning to its end, and for the session's end, so that they come one
+ * after the other; {@code lock} guards everything but the bytes of files, and is taken before those of
+ * {@link LiveUpdate} and {@link org.kexecfs.keep.Keep}. systemd, which may keep our files and then must close what LUO is to let go of, may
+ * be waiting for a request to a mount: so it is waited for under {@code turn}, which no such request needs but those that begin a
+ * transition, and never under {@code lock} ({@link KeptLiveUpdate#settle}). Bytes move under no lock, but in a session that preserves at link: there they are written under the
  * shared half of it, so that LUO is not handed a file that grows meanwhile. Listeners are called outside it. Who asks for the
  * root's attributes, or the usage, waits for it a moment only ({@link LastKnown}).
  */
@@ -56,11 +61,12 @@ public final class Session implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(Session.class);
 
     private final String name;
-    private final LiveUpdate luo;
+    private final KeptLiveUpdate luo;
     private final Preserved preserved;
     private final Entries entries;
     private final Handover handover;
     private final Shelf shelf;
+    private final ReentrantLock turn = new ReentrantLock();
     private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
     private final LastKnown<Stat> root;
     private final LastKnown<Usage> usage;
@@ -72,7 +78,7 @@ public final class Session implements AutoCloseable {
 
     Session(
             String name,
-            LiveUpdate luo,
+            KeptLiveUpdate luo,
             Preserved preserved,
             Entries entries,
             Handover handover,
@@ -104,7 +110,9 @@ public final class Session implements AutoCloseable {
      *     to a session in {@link State#FAILED} instead
      */
     public static Session open(LiveUpdate device, String name, Settings settings, Host host) {
-        return new Opening(device, name, settings, host).open();
+        Opening opening = new Opening(device, name, settings, host);
+        opening.tidy();
+        return opening.open();
     }
 
     // ---- what there is
@@ -330,22 +338,21 @@ public final class Session implements AutoCloseable {
             checkResize(grows);
             return write.getAsLong();
         }
-        lock.readLock().lock();
-        try {
-            checkResize(grows);
-            if (!entries.isHeld(token) || !grows.getAsBoolean()) {
-                return write.getAsLong();
+        while (true) {
+            lock.readLock().lock();
+            try {
+                checkResize(grows);
+                if (!entries.isHeld(token) || !grows.getAsBoolean()) {
+                    return write.getAsLong();
+                }
+            } finally {
+                lock.readLock().unlock();
             }
-        } finally {
-            lock.readLock().unlock();
-        }
-        lock.writeLock().lock();
-        try {
-            checkResize(grows);
-            entries.loosen(token);
-            return write.getAsLong();
-        } finally {
-            unlock();
+            locked(() -> {
+                checkResize(grows);
+                entries.loosen(token);
+            });
+            luo.settle();
         }
     }
 
@@ -360,35 +367,37 @@ public final class Session implements AutoCloseable {
             change.run();
             return;
         }
-        lock.writeLock().lock();
-        try {
-            checkResize(resizes);
-            if (isSizeFixed()) {
-                change.run();
-                return;
-            }
+        while (!atomically(() -> resized(token, resizes, change))) {
+            luo.settle();
+        }
+    }
+
+    /** Not, if LUO had to be told first to let the file go. */
+    private boolean resized(long token, BooleanSupplier resizes, Runnable change) {
+        checkResize(resizes);
+        if (!isSizeFixed() && entries.isHeld(token)) {
             entries.loosen(token);
-            try {
-                change.run();
-            } finally {
+            return false;
+        }
+        try {
+            change.run();
+        } finally {
+            if (!isSizeFixed()) {
                 hold(token);
             }
-        } finally {
-            unlock();
         }
+        return true;
     }
 
     /** LUO has the file when this returns, if it is to have each at once. */
     void sync(long token) {
         if (preserved.isEachAtOnce() && !isSettled(token)) {
-            lock.writeLock().lock();
-            try {
+            luo.settle();
+            locked(() -> {
                 if (!closed) {
                     hold(token);
                 }
-            } finally {
-                unlock();
-            }
+            });
         }
     }
 
@@ -442,30 +451,51 @@ public final class Session implements AutoCloseable {
     }
 
     private void transition(Operation operation, Finish unclaimed) {
-        boolean changed = false;
-        lock.writeLock().lock();
+        turn.lock();
+        State before = state;
         try {
-            requireOpen();
-            StateTable.check(state, operation);
-            if (StateTable.answer(state, operation) instanceof StateTable.Go go) {
-                handover.work(go.work(), unclaimed);
-                state = go.next();
-                error = "";
-                changed = true;
-                if (go.work() == StateTable.Work.ACCEPT) {
-                    handover.begin();
-                }
-            }
-        } catch (ErrnoException e) {
-            error = operation.name().toLowerCase(Locale.ROOT) + ": " + e.getMessage();
-            throw e;
+            attempt(operation, unclaimed);
         } finally {
-            unlock();
+            boolean changed = state != before;
+            turn.unlock();
             if (changed) {
                 log.info("session {}: {}", name, state);
                 listeners.forEach(Runnable::run);
             }
         }
+    }
+
+    private void attempt(Operation operation, Finish unclaimed) {
+        try {
+            requireOpen();
+            StateTable.check(state, operation);
+            if (StateTable.answer(state, operation) instanceof StateTable.Go go) {
+                handover.settle();
+                work(go.work(), unclaimed);
+                locked(() -> {
+                    state = go.next();
+                    error = "";
+                    handover.follow(go.work());
+                });
+            }
+        } catch (ErrnoException e) {
+            error = operation.name().toLowerCase(Locale.ROOT) + ": " + e.getMessage();
+            throw e;
+        }
+    }
+
+    /** What LUO has let go of is free when this returns, and the state is what it was. */
+    private void work(StateTable.Work work, Finish unclaimed) {
+        try {
+            locked(() -> handover.work(work, unclaimed));
+        } catch (ErrnoException e) {
+            if (work == StateTable.Work.HAND_OVER) {
+                handover.settle();
+                locked(handover::reserve);
+            }
+            throw e;
+        }
+        handover.settle();
     }
 
     /**
@@ -492,64 +522,56 @@ public final class Session implements AutoCloseable {
      * @throws ErrnoException as {@link #finish} and {@link #prepare}: nothing is handed over then, and it goes on
      */
     public void leave() {
-        if (isClosed()) {
-            return;
-        }
-        if (StateTable.answer(state, Operation.FINISH) instanceof StateTable.Go) {
-            finish(Finish.LEAVE);
-        }
+        turn.lock();
         try {
-            prepare();
-        } catch (ErrnoException e) {
-            prepareWhatCanBe(e);
-        }
-        lock.writeLock().lock();
-        try {
-            if (!closed) {
+            if (closed) {
+                return;
+            }
+            if (StateTable.answer(state, Operation.FINISH) instanceof StateTable.Go) {
+                finish(Finish.LEAVE);
+            }
+            try {
+                prepare();
+            } catch (ErrnoException e) {
+                prepareWhatCanBe(e);
+            }
+            locked(() -> {
                 closed = true;
                 handover.leave();
-            }
+            });
         } finally {
-            unlock();
+            turn.unlock();
         }
     }
 
     /** What an all or nothing would lose wholly. */
     private void prepareWhatCanBe(ErrnoException refusal) {
-        lock.writeLock().lock();
-        try {
-            requireOpen();
+        locked(() -> {
             List<String> refused = handover.handOverWhatCanBe();
             state = State.PREPARED;
             if (refused.isEmpty()) {
                 log.error("session {}: {}; it is handed over as it is", name, refusal.getMessage());
             }
             refused.forEach(entry -> log.error("session {}: an entry is lost in the kexec: {}", name, entry));
-        } finally {
-            unlock();
-        }
+        });
     }
 
-    private boolean isClosed() {
-        lock.readLock().lock();
-        try {
-            return closed;
-        } finally {
-            lock.readLock().unlock();
-        }
-    }
-
-    /** Ends the session: LUO drops what it holds, and files that nobody else has open are gone. Again is nothing. */
+    /**
+     * Ends the session: LUO drops what it holds, and files that nobody else has open are gone, as soon as whoever keeps them has
+     * closed them, too. Again is nothing.
+     */
     @Override
     public void close() {
-        lock.writeLock().lock();
+        turn.lock();
         try {
-            if (!closed) {
-                closed = true;
-                handover.close();
-            }
+            locked(() -> {
+                if (!closed) {
+                    closed = true;
+                    handover.close();
+                }
+            });
         } finally {
-            unlock();
+            turn.unlock();
         }
     }
 
@@ -570,14 +592,18 @@ public final class Session implements AutoCloseable {
     }
 
     private <T> T changing(Operation operation, Supplier<T> what) {
-        lock.writeLock().lock();
-        try {
+        return atomically(() -> {
             requireOpen();
             StateTable.check(state, operation);
             return what.get();
-        } finally {
-            unlock();
-        }
+        });
+    }
+
+    private void locked(Runnable what) {
+        atomically(() -> {
+            what.run();
+            return null;
+        });
     }
 
     private <T> Supplier<T> whileOpen(Supplier<T> what) {

@@ -14,14 +14,16 @@ import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.Libc;
 import org.kexecfs.posix.Messages;
 import org.kexecfs.posix.Poll;
+import org.kexecfs.posix.Sockets;
 
 /** The fd store as systemd's manual pages describe it: what the messages that came have it hold. */
-final class FakeSystemd implements AutoCloseable {
+public final class FakeSystemd implements AutoCloseable {
     private static final int AF_UNIX = 1;
     private static final int SOCK_DGRAM = 2;
     private static final int SOCK_CLOEXEC = 0x80000;
     private static final int SIZE_OF_ADDRESS = 110;
 
+    private final String path;
     private final Fd socket;
     private final Map<String, Fd> store = new LinkedHashMap<>();
     private final List<String> messages = new ArrayList<>();
@@ -29,7 +31,13 @@ final class FakeSystemd implements AutoCloseable {
     private final Semaphore turn = new Semaphore(1);
     private final Thread thread;
 
-    FakeSystemd(String path) {
+    /**
+     * Starts it.
+     *
+     * @param path of its socket, which it makes
+     */
+    public FakeSystemd(String path) {
+        this.path = path;
         socket = bind(path);
         thread = Thread.ofPlatform().daemon().start(this::serve);
     }
@@ -44,12 +52,23 @@ final class FakeSystemd implements AutoCloseable {
         return socket;
     }
 
+    /**
+     * The keep of a unit that it starts now: what is in the store is found.
+     *
+     * @param most FileDescriptorStoreMax=
+     */
+    public Keep keep(int most) {
+        Map<String, Fd> found = new LinkedHashMap<>();
+        store().forEach((name, file) -> found.put(name, file.dup()));
+        return new SystemdKeep(Sockets.connectDatagram(path), most, found);
+    }
+
     /** Reads nothing, until it {@link #goOn goes on}. */
-    void pause() {
+    public void pause() {
         turn.acquireUninterruptibly();
     }
 
-    void goOn() {
+    public void goOn() {
         turn.release();
     }
 
@@ -83,11 +102,11 @@ final class FakeSystemd implements AutoCloseable {
         }
     }
 
-    synchronized Map<String, Fd> store() {
+    public synchronized Map<String, Fd> store() {
         return Map.copyOf(store);
     }
 
-    synchronized List<String> messages() {
+    public synchronized List<String> messages() {
         return List.copyOf(messages);
     }
 

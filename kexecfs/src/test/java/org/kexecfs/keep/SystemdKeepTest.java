@@ -60,7 +60,6 @@ class SystemdKeepTest {
                 Fd file = Parker.memfd("bytes")) {
             systemd.pause();
             keep.park("web/1", file);
-            assertThrows(ErrnoException.class, () -> keep.settle(Duration.ofMillis(1)));
             keep.park("web/2", file);
             systemd.goOn();
             keep.settle();
@@ -86,6 +85,24 @@ class SystemdKeepTest {
             keep.park("db", file);
             systemd.goOn();
             assertTrue(waiting.join(Duration.ofSeconds(10)));
+        }
+    }
+
+    /** It has done what it was asked for, and its answer may be what systemd waits for. */
+    @Test
+    void whoCannotCatchUpGoesOn() {
+        try (Keep keep = open(1000);
+                Fd file = Parker.memfd("bytes")) {
+            for (int i = 0; i < 64; i++) {
+                keep.park("web/" + i, file);
+            }
+            await().until(() -> systemd.store().size() == 64);
+            systemd.pause();
+            keep.catchUp();
+            keep.park("db", file);
+            systemd.goOn();
+            keep.settle();
+            assertEquals(65, systemd.store().size());
         }
     }
 
@@ -149,8 +166,42 @@ class SystemdKeepTest {
         assertEquals(Optional.empty(), SystemdKeep.ofUnit(Map.of("FDSTORE", "10")));
     }
 
+    /** Who drops something may have a lock that systemd waits for. */
+    @Test
+    void whileSystemdIsBusy_droppingDoesNotWait_andWhoNeedsItsEndDoes() throws InterruptedException {
+        try (Keep keep = open(10);
+                Fd file = Parker.memfd("bytes")) {
+            keep.park("web/luo.1", file);
+            systemd.pause();
+            keep.drop("web/luo.1");
+            assertEquals(
+                    Errno.EAGAIN,
+                    assertThrows(ErrnoException.class, () -> keep.awaitDropped("web/luo.", Duration.ofMillis(1)))
+                            .errno());
+            Thread waiting = Thread.ofPlatform().start(() -> keep.awaitDropped("web/luo.", Duration.ofMinutes(1)));
+            assertFalse(waiting.join(Duration.ofMillis(100)));
+            systemd.goOn();
+            assertTrue(waiting.join(Duration.ofSeconds(10)));
+            assertEquals(Set.of(), systemd.store().keySet());
+        }
+    }
+
+    @Test
+    void whileSystemdIsBusy_whatWasNotDroppedIsNotWaitedFor() {
+        try (Keep keep = open(10);
+                Fd file = Parker.memfd("bytes")) {
+            keep.park("web/luo.1", file);
+            keep.drop("web/luo.1");
+            assertTrue(keep.awaitDropped("web/luo.", Duration.ofMinutes(1)));
+            keep.park("web/luo.2", file);
+            systemd.pause();
+            assertFalse(keep.awaitDropped("web/luo.", Duration.ofMinutes(1)));
+            assertFalse(keep.awaitDropped("db/luo.", Duration.ofMinutes(1)));
+            systemd.goOn();
+        }
+    }
+
     private Keep open(int most) {
-        return SystemdKeep.ofUnit(Map.of("NOTIFY_SOCKET", socket.toString(), "FDSTORE", Integer.toString(most)))
-                .orElseThrow();
+        return systemd.keep(most);
     }
 }
