@@ -76,6 +76,7 @@ final class Connection implements AutoCloseable {
                 .orElseThrow(() -> new ErrnoException(Errno.ENOENT, "kexecfsd serves no such mount"));
         send(new Answer.Waiting());
         mount.ended().join();
+        mounts.awaitKeep();
     }
 
     /**

@@ -11,10 +11,12 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
@@ -41,6 +43,9 @@ final class ServedMounts {
     /** How long the next end of a mount is waited for: of all that are left somebody has files open then. */
     private static final Duration PATIENCE = Duration.ofSeconds(5);
 
+    /** How long the end of a mount may take that nobody has anything of. */
+    private static final Duration MOMENT = Duration.ofSeconds(2);
+
     /** More would wait for the processors. */
     private static final int AT_ONCE = 8;
 
@@ -66,11 +71,44 @@ final class ServedMounts {
      */
     void mount(Request.Mount request) {
         MountRecord asked = new MountRecord(request.session(), request.directory(), request.base(), request.options());
+        awaitEnding(asked.shelf());
         mount(asked);
         settle();
         Shelf shelf = new Shelf(keep, asked.shelf());
         if (!Anchor.found(shelf).isEmpty()) {
             renewBinds(List.of(shelf));
+        }
+    }
+
+    /**
+     * A session that was just unmounted ends when nobody has anything of its filesystem any more: neither what keeps it, which may
+     * take its time to let go, nor one who has files open. The latter is not waited for.
+     */
+    private void awaitEnding(String shelf) {
+        List<Served> before = mounts.values().stream()
+                .filter(served -> served.shelf().equals(shelf))
+                .toList();
+        if (before.isEmpty()
+                || MountViews.devicesAnywhere()
+                        .contains(before.getFirst().mount().device())) {
+            return;
+        }
+        awaitKeep();
+        try {
+            before.getFirst().mount().ended().get(MOMENT.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (TimeoutException | ExecutionException e) {
+            log.debug("session {} is still used, and refused: {}", shelf, e.toString());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** What was let go of is closed also where it is kept when this returns, unless that answers to nobody. */
+    void awaitKeep() {
+        try {
+            keep.settle();
+        } catch (ErrnoException e) {
+            log.warn("what has ended lives on, until what keeps it closes it: {}", e.getMessage());
         }
     }
 
@@ -261,10 +299,12 @@ final class ServedMounts {
             inParallel(mounts.values(), served -> served.mount().leave());
         }
         Set<Long> mounted = MountViews.devicesAnywhere();
-        // What is unmounted and has not ended yet would be mounted again by the next daemon.
+        // What is unmounted and has not ended yet would be mounted again by the next daemon. It ends once that is
+        // closed which keeps it.
+        awaitKeep();
         endAll(served -> !mounted.contains(served.mount().device()), mount -> {});
         // Whom a message is from systemd does not know once that has ended.
-        keep.settle();
+        awaitKeep();
     }
 
     private static <T> void inParallel(Collection<T> all, Consumer<T> what) {

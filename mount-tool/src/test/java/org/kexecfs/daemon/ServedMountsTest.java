@@ -2,16 +2,25 @@ package org.kexecfs.daemon;
 
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Queue;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -36,6 +45,11 @@ class ServedMountsTest {
         private final Map<String, Fd> held = new ConcurrentHashMap<>();
         private volatile Coming coming = Coming.NOTHING;
 
+        /** What it was told to release while it did nothing, and the wait for that. */
+        private final Queue<String> released = new ConcurrentLinkedQueue<>();
+
+        private final Semaphore turn = new Semaphore(1);
+
         @Override
         public Map<String, Fd> found() {
             return Map.of();
@@ -48,10 +62,34 @@ class ServedMountsTest {
 
         @Override
         public void release(String name) {
-            Fd file = held.remove(name);
-            if (file != null) {
-                file.close();
+            released.add(name);
+            if (turn.tryAcquire()) {
+                goOn();
             }
+        }
+
+        @Override
+        public void drop(String name) {
+            release(name);
+        }
+
+        @Override
+        public boolean awaitDropped(String prefix, Duration patience) {
+            boolean waits = released.stream().anyMatch(name -> name.startsWith(prefix));
+            settle();
+            return waits;
+        }
+
+        /** Closes nothing, until it {@link #goOn goes on}. */
+        private void pause() {
+            turn.acquireUninterruptibly();
+        }
+
+        private void goOn() {
+            for (String name = released.poll(); name != null; name = released.poll()) {
+                Optional.ofNullable(held.remove(name)).ifPresent(Fd::close);
+            }
+            turn.release();
         }
 
         @Override
@@ -66,7 +104,8 @@ class ServedMountsTest {
 
         @Override
         public void settle() {
-            // It is done.
+            turn.acquireUninterruptibly();
+            goOn();
         }
 
         @Override
@@ -164,6 +203,36 @@ class ServedMountsTest {
     void atTheEnd_whatWasJustUnmountedIsNotKept() throws IOException {
         Mounts.unmount(mount("web"));
         mounts.closeAll();
+        assertEquals(Map.of(), store.held);
+    }
+
+    /** Its filesystem ends, and its name in LUO is free, only when systemd has closed what it has. */
+    @Test
+    void unmountedWhileSystemdIsSlow_whoMountsTheSessionNextWaits() throws Exception {
+        Path directory = mount("web");
+        store.pause();
+        Mounts.unmount(directory);
+        CompletableFuture<Void> next = CompletableFuture.runAsync(
+                () -> mounts.mount(new Request.Mount("web", directory, work, "emulate=luo")),
+                task -> Thread.ofPlatform().start(task));
+        assertThrows(TimeoutException.class, () -> next.get(3, TimeUnit.SECONDS));
+        store.goOn();
+        next.get(10, TimeUnit.SECONDS);
+        assertEquals(
+                "normal", Files.readString(directory.resolve("kexecfs.state")).strip());
+        assertTrue(Files.notExists(directory.resolve("name")));
+        assertEquals(1, mounts.count());
+    }
+
+    @Test
+    void atTheEndWhileSystemdIsSlow_whatWasJustUnmountedIsNotKept() throws Exception {
+        Path directory = mount("web");
+        store.pause();
+        Mounts.unmount(directory);
+        Thread closing = Thread.ofPlatform().start(mounts::closeAll);
+        assertFalse(closing.join(Duration.ofMillis(200)));
+        store.goOn();
+        assertTrue(closing.join(Duration.ofSeconds(10)));
         assertEquals(Map.of(), store.held);
     }
 
