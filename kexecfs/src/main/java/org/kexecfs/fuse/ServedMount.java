@@ -131,10 +131,13 @@ final class ServedMount implements AutoCloseable {
             Host host = new Host(parked.memory()::createFile, files, shelf);
             Opening opening = new Opening(luo, name, settings(options), host);
             opening.tidy();
+            Optional<Anchor> anchor =
+                    place.isSeen() ? Optional.of(resources.add(Anchor.park(shelf, mount.root()))) : Optional.empty();
             Optional<Fd> own = place.attach(mount);
             try {
+                anchor.ifPresent(there -> there.mounted(own.orElseThrow()));
                 Session session = ending.add(opening.open());
-                Serving serving = serve(fuse, session, mount, own, options, shelf, resources);
+                Serving serving = serve(fuse, session, mount, own, anchor, options, resources);
                 log.info("session {} mounted {}, {}, on {}", name, place.told(), session.state(), luo);
                 if (luo.emulated()) {
                     log.warn("session {}: {} is no LUO; what it keeps survives an emulated kexec only", name, luo);
@@ -190,8 +193,8 @@ final class ServedMount implements AutoCloseable {
             Session session,
             FuseMount mount,
             Optional<Fd> own,
+            Optional<Anchor> anchor,
             MountOptions options,
-            Shelf shelf,
             Resources resources) {
         ControlAttributes control = new ControlAttributes(
                 options.controlUid().orElse(Libc.C.geteuid()),
@@ -217,10 +220,9 @@ final class ServedMount implements AutoCloseable {
         resources.add(filesystem);
         session.onStateChange(watch::changed);
         // Closed before the channel, which waits for the end of the filesystem.
-        own.ifPresent(root -> {
-            Anchor anchor = resources.add(Anchor.park(shelf, root.dup()));
-            resources.add(ControlSocket.start(session, validity, views, socket, root, anchor::unmounted));
-        });
+        anchor.map(resources::add)
+                .ifPresent(parked -> resources.add(
+                        ControlSocket.start(session, validity, views, socket, own.orElseThrow(), parked::unmounted)));
         return new Serving(filesystem, channel);
     }
 

@@ -55,6 +55,11 @@ public final class MountPoint implements Place, AutoCloseable {
         return "at " + directory;
     }
 
+    @Override
+    public boolean isSeen() {
+        return true;
+    }
+
     /** Attaches the mount. Our descriptors would keep it busy: that of the mount's root is closed, as this is. */
     @Override
     public Optional<Fd> attach(FuseMount mount) {

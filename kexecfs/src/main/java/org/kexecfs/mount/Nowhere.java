@@ -15,6 +15,11 @@ public record Nowhere() implements Place {
     }
 
     @Override
+    public boolean isSeen() {
+        return false;
+    }
+
+    @Override
     public Optional<Fd> attach(FuseMount mount) {
         return Optional.empty();
     }

@@ -53,7 +53,7 @@ public final class Parked implements AutoCloseable {
         if (Anchor.foundUnmounted(shelf)) {
             return true;
         }
-        Set<Long> had = Anchor.numbersFound(shelf);
+        Set<Long> had = Anchor.numbersMounted(shelf);
         return !had.isEmpty()
                 && had.stream().noneMatch(mounted::contains)
                 && record(shelf).filter(asked -> !isMounted(asked)).isPresent();

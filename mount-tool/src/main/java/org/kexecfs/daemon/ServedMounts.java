@@ -73,7 +73,6 @@ final class ServedMounts {
         MountRecord asked = new MountRecord(request.session(), request.directory(), request.base(), request.options());
         awaitEnding(asked.shelf());
         mount(asked);
-        settle();
         Shelf shelf = new Shelf(keep, asked.shelf());
         if (!Anchor.found(shelf).isEmpty()) {
             renewBinds(List.of(shelf));
@@ -143,21 +142,8 @@ final class ServedMounts {
         long begun = System.nanoTime();
         Set<Long> mounted = MountViews.devicesAnywhere();
         inParallel(shelves, shelf -> heal(shelf, mounted));
-        settle();
         renewBinds(shelves);
         log.info("{} sessions were left: {} mounts after {} ms", shelves.size(), count(), millisecondsSince(begun));
-    }
-
-    /**
-     * The anchors are held when this returns, before anybody binds what they are of. systemd looks at each that it is to hold, and
-     * does not take one whose server has died meanwhile; and it is answered by us, so no lock is held here.
-     */
-    private void settle() {
-        try {
-            keep.settle();
-        } catch (ErrnoException e) {
-            log.warn("bind mounts may be dead after a crash: {}", e.getMessage());
-        }
     }
 
     /** The fd store may have been emptied, or daemon and keeper killed at once: there is nothing to go on with, but a dead mount. */

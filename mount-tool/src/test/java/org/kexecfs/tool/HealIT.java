@@ -149,7 +149,7 @@ class HealIT {
         heal();
 
         assertEquals("bytes\n", image.sh("cat bind/file web/d/file | uniq"));
-        image.sh("umount bind; kexecfs umount web; timeout 30 flock run/keeper.lock true");
+        image.sh("umount bind; kexecfs umount web; kill $(cat run/kexecfsd.pid); timeout 60 flock run/keeper.lock true");
     }
 
     @Test
