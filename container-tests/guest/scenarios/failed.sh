@@ -21,6 +21,8 @@ stage_2() {
     show kexecfs status
     check "kexecfs.error says what happened" holds 'could not understand what the .* handed over' $dir/kexecfs.error
     check "and what to do" holds 'next reboot' $dir/kexecfs.error
+    check "the log has one error, with what happened and what to do" equal 1 \
+        "$(grep ' ERROR ' /run/mounts/failed.log | grep -c 'next reboot.*kexecfs finish failed')"
     kexecfs status >/run/status
     check "kexecfs status says so too" holds '^failed  *failed ' /run/status
     check "it is empty" equal '' "$(user_files $dir)"

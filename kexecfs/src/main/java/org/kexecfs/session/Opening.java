@@ -19,6 +19,9 @@ public final class Opening {
     private static final String WHAT_TO_DO =
             "; what could be restored can be read here: finish goes on with that, and drops the rest";
 
+    /** Of a failed restore the log has one error, with all that {@code kexecfs.error} says; it is for people who do not look there. */
+    private static final String FAILED = "session {} is failed, and files of it may be lost: {} ('kexecfs finish {}')";
+
     private final String name;
     private final KeptLiveUpdate luo;
     private final Preserved preserved;
@@ -101,7 +104,7 @@ public final class Opening {
         try {
             return Recovery.of(incoming, name, settings);
         } catch (RuntimeException e) {
-            log.error("session {} could not be restored", name, e);
+            log.info("session {} could not be restored", name, e);
             return Optional.of(lost("the session could not be restored: " + e.getMessage()));
         }
     }
@@ -129,7 +132,9 @@ public final class Opening {
         State state = recovery.damage().isPresent() ? State.FAILED : State.UPDATED;
         String error =
                 recovery.damage().map(Opening::damaged).or(recovery::missing).orElse("");
-        if (state == State.UPDATED) {
+        if (state == State.FAILED) {
+            log.error(FAILED, name, error, name);
+        } else {
             entries.applySettings();
             if (!error.isEmpty()) {
                 log.warn("session {}: {}", name, error);
@@ -180,8 +185,9 @@ public final class Opening {
             return session(entries, handover, State.NORMAL, "");
         }
         if (was == State.UPDATED && recovery.damage().isPresent()) {
-            return session(
-                    entries, handover, State.FAILED, damaged(recovery.damage().get()));
+            String error = damaged(recovery.damage().get());
+            log.error(FAILED, name, error, name);
+            return session(entries, handover, State.FAILED, error);
         }
         return session(entries, handover, was, progress.error());
     }

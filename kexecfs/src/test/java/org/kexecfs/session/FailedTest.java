@@ -110,6 +110,25 @@ class FailedTest {
     }
 
     @Test
+    void theLogHasOneError_withTheSession_theCause_andWhatToDo() {
+        machine.luo().loses(Machine.stat(session, "a").token(), Errno.ENOMEM);
+
+        Session[] failed = new Session[1];
+        List<String> errors = Logged.errors(() -> failed[0] = machine.update());
+
+        assertEquals(1, errors.size(), errors::toString);
+        String error = errors.getFirst();
+        assertTrue(error.contains("session " + failed[0].name() + " is failed"), error);
+        assertTrue(error.contains(failed[0].error()), error);
+        assertTrue(error.contains("'kexecfs finish " + failed[0].name() + "'"), error);
+    }
+
+    @Test
+    void aGoodRestoreLogsNoError() {
+        assertEquals(List.of(), Logged.errors(machine::update));
+    }
+
+    @Test
     void anEntryThatLuoDoesNotHaveIsMissing() {
         machine.luo().loses(Machine.stat(session, "d/b").token(), Errno.ENOENT);
 
