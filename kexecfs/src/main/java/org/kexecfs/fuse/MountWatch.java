@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Supplier;
 import org.kexecfs.mount.MountViews;
 import org.kexecfs.posix.Epoll;
 import org.kexecfs.posix.ErrnoException;
@@ -29,8 +30,11 @@ final class MountWatch {
 
     private static final Duration SECOND = Duration.ofSeconds(1);
 
-    private static final MountWatch OF_THIS_PROCESS = new MountWatch();
+    private static final MountWatch OF_THIS_PROCESS =
+            new MountWatch(MountViews::devicesHere, MountViews::devicesAnywhere);
 
+    private final Supplier<Set<Long>> here;
+    private final Supplier<Set<Long>> anywhere;
     private final Workers workers = Workers.ofThisProcess();
     private final Map<Long, Runnable> waiting = new ConcurrentHashMap<>();
     private final AtomicBoolean due = new AtomicBoolean();
@@ -41,7 +45,15 @@ final class MountWatch {
 
     private final Workers.Watch table = workers.watch(MountViews.openOwn(), Epoll.PRI, this::lookSoon);
 
-    private MountWatch() {
+    /**
+     * Begins to watch.
+     *
+     * @param here numbers of the filesystems that are mounted where we are
+     * @param anywhere those that are mounted anywhere
+     */
+    MountWatch(Supplier<Set<Long>> here, Supplier<Set<Long>> anywhere) {
+        this.here = here;
+        this.anywhere = anywhere;
         table.arm();
     }
 
@@ -99,11 +111,11 @@ final class MountWatch {
 
     /** Tells of those that are nowhere; whether some are mounted, but not here. */
     private boolean isAnyElsewhere() {
-        Set<Long> gone = goneFrom(MountViews.devicesHere());
+        Set<Long> gone = goneFrom(here.get());
         if (gone.isEmpty()) {
             return false;
         }
-        Set<Long> elsewhere = MountViews.devicesAnywhere();
+        Set<Long> elsewhere = anywhere.get();
         gone.stream().filter(device -> !elsewhere.contains(device)).forEach(this::tell);
         return gone.stream().anyMatch(elsewhere::contains);
     }
