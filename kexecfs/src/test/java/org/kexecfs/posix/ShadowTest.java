@@ -77,6 +77,24 @@ class ShadowTest {
                 .isEmpty());
     }
 
+    /** Its files are those of a process of ours: whoever may not look into us may not look into it. */
+    @Test
+    void whoHasFewerRightsThanWeReachesNothingThatItHas() throws IOException, InterruptedException {
+        String file = "/proc/" + pids.get(2) + "/fd/" + noted.number();
+        assertEquals(0, exit("cat", file));
+        assertEquals(1, exit("setpriv", "--reuid=65534", "--clear-groups", "cat", file), "another user");
+        assertEquals(1, exit("setpriv", "--bounding-set=-sys_ptrace", "cat", file), "root without CAP_SYS_PTRACE");
+        assertEquals(1, exit("unshare", "--user", "--map-root-user", "cat", file), "root of another user namespace");
+    }
+
+    private static int exit(String... command) throws IOException, InterruptedException {
+        return new ProcessBuilder(command)
+                .redirectErrorStream(true)
+                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                .start()
+                .waitFor();
+    }
+
     @Test
     void onceItHasEndedAnybodyCanTell() throws IOException, InterruptedException {
         ProcessId id = ProcessId.of(pids.get(2)).orElseThrow();
