@@ -1,27 +1,22 @@
 package org.kexecfs.mount;
 
 import java.nio.file.Path;
-import java.util.List;
+import java.time.Duration;
 import jnr.constants.platform.linux.Errno;
-import org.kexecfs.mount.MountTable.MountedSession;
 import org.kexecfs.posix.Apart;
 import org.kexecfs.posix.ErrnoException;
 
-/** Mounts of ours whose server is no more: they are there, and answer ENOTCONN. To ask may take as long as a server is stopped. */
+/** Mounts of ours whose server is no more: they are there, and answer ENOTCONN. */
 public final class DeadMounts {
+    /** A dead one answers at once. */
+    private static final Duration PATIENCE = Duration.ofSeconds(5);
+
     private DeadMounts() {}
 
-    /** Those that this process sees. */
-    public static List<MountedSession> read() {
-        return MountTable.read().stream()
-                .filter(mount -> isDead(mount.directory()))
-                .toList();
-    }
-
-    /** Whether what is mounted on a directory, whatever it is, has lost its server. */
+    /** Whether what is mounted on a directory, whatever it is, has lost its server. One that does not answer within 5 seconds has not. */
     public static boolean isDead(Path directory) {
         try {
-            Apart.stat(directory.toString());
+            Apart.stat(directory.toString(), PATIENCE);
             return false;
         } catch (ErrnoException e) {
             return e.is(Errno.ENOTCONN, Errno.ECONNABORTED);

@@ -35,14 +35,26 @@ public final class MountPoint implements Place, AutoCloseable {
      */
     public static MountPoint open(Path directory) {
         try {
-            return new MountPoint(Fd.openDirectory(directory.toString()), isDead(directory));
+            return open(Fd.openDirectory(directory.toString()));
         } catch (ErrnoException e) {
             throw new ErrnoException(e, "mount point " + directory);
         }
     }
 
-    private static boolean isDead(Path directory) {
-        return DeadMounts.isDead(directory) && MountTable.at(directory).isPresent();
+    private static MountPoint open(Fd directory) {
+        try {
+            return new MountPoint(directory, isDead(directory));
+        } catch (RuntimeException e) {
+            directory.close();
+            throw e;
+        }
+    }
+
+    /** Only a mount of ours is asked: what others have mounted may never answer. */
+    private static boolean isDead(Fd open) {
+        return org.kexecfs.posix.MountPoint.of(open).isRoot()
+                && MountTable.at(open.path()).isPresent()
+                && DeadMounts.isDead(open.path());
     }
 
     /** Its real path, as it was when it was opened. */

@@ -3,9 +3,14 @@ package org.kexecfs.posix;
 import static java.util.concurrent.CompletableFuture.supplyAsync;
 import static org.kexecfs.posix.Libc.C;
 
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.IntSupplier;
 import java.util.stream.IntStream;
 import jnr.constants.platform.linux.Errno;
@@ -134,11 +139,26 @@ public final class Apart {
     /**
      * statx(2) of a path, with the filesystem asked for what is current.
      *
-     * @throws ErrnoException ENOENT, ENOTDIR, EACCES; ENOTCONN, ECONNABORTED below a FUSE mount whose server is gone
+     * @param patience how long its server may take
+     * @throws ErrnoException ENOENT, ENOTDIR, EACCES; ENOTCONN, ECONNABORTED below a FUSE mount whose server is gone; ETIMEDOUT
+     *     if there is no answer in time: the thread that asks goes on waiting for it
      */
-    public static void stat(String path) {
+    public static void stat(String path, Duration patience) {
         Pointer status = Fd.allocate(SIZE_OF_STATX);
-        made(() -> C.statx(AT_FDCWD, path, 0, STATX_BASIC_STATS, status), "stat(" + path + ")");
+        String told = "stat(" + path + ")";
+        try {
+            int result = Ours.APART
+                    .called(() -> C.statx(AT_FDCWD, path, 0, STATX_BASIC_STATS, status))
+                    .get(patience.toNanos(), TimeUnit.NANOSECONDS);
+            checked(result, told);
+        } catch (TimeoutException e) {
+            throw new ErrnoException(Errno.ETIMEDOUT, told);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new ErrnoException(Errno.EINTR, told);
+        } catch (ExecutionException e) {
+            throw new IllegalStateException(e);
+        }
     }
 
     /**
@@ -148,16 +168,12 @@ public final class Apart {
      * @throws ErrnoException with the call's errno
      */
     static int made(IntSupplier call, String told) {
-        return Ours.APART.call(call, told);
+        return checked(Ours.APART.called(call).join(), told);
     }
 
-    private int call(IntSupplier call, String told) {
+    private CompletableFuture<Integer> called(IntSupplier call) {
         // A thread has the table of the one that starts it.
-        return checked(
-                supplyAsync(() -> supplyAsync(() -> made(call), all), first)
-                        .join()
-                        .join(),
-                told);
+        return supplyAsync(() -> supplyAsync(() -> made(call), all), first).thenCompose(result -> result);
     }
 
     private static int join(ExecutorService thread, IntSupplier call) {

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletionException;
@@ -22,13 +23,15 @@ import org.junit.jupiter.api.io.TempDir;
 /** Calls by threads that have no descriptors of ours. */
 @Timeout(value = 30, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class ApartTest {
+    private static final Duration PATIENCE = Duration.ofSeconds(30);
+
     @TempDir
     private Path work;
 
     @Test
     void itsThreadsHaveNothingThatWeHaveOpen() throws Exception {
         try (Fd before = Fd.memfd("before")) {
-            Apart.stat("/");
+            Apart.stat("/", PATIENCE);
             try (Fd after = Fd.memfd("after")) {
                 assertTrue(files(ofProcess()).stream().anyMatch(file -> file.startsWith("/memfd:before")));
                 List<Path> threads = threads();
@@ -127,7 +130,7 @@ class ApartTest {
     @Test
     void failuresAreThoseOfTheCall() {
         String nothing = work.resolve("nothing").toString();
-        assertFails(Errno.ENOENT, () -> Apart.stat(nothing));
+        assertFails(Errno.ENOENT, () -> Apart.stat(nothing, PATIENCE));
         assertFails(Errno.ENOENT, () -> Apart.open(nothing).close());
         assertFails(
                 Errno.ENOENT, () -> Sockets.listenApart(nothing + "/socket", 1).close());

@@ -42,7 +42,7 @@ public record Address(Path directory) {
      * @throws ErrnoException EIO if nobody ever was
      */
     public int process() {
-        return process(lock())
+        return lastProcess()
                 .orElseThrow(() -> new ErrnoException(Errno.EIO, lock() + " does not say which process kexecfsd is"));
     }
 
@@ -51,9 +51,10 @@ public record Address(Path directory) {
         return Keep.processes(directory);
     }
 
-    private static Optional<Integer> process(Path lock) {
+    /** The process that it is, or was; empty if nobody ever was. */
+    public Optional<Integer> lastProcess() {
         try {
-            return Optional.of(Integer.valueOf(Files.readString(lock).strip()));
+            return Optional.of(Integer.valueOf(Files.readString(lock()).strip()));
         } catch (IOException | NumberFormatException e) {
             return Optional.empty();
         }
@@ -62,6 +63,11 @@ public record Address(Path directory) {
     /** Locked by a client while it starts it. */
     Path startLock() {
         return directory.resolve("kexecfsd.start");
+    }
+
+    /** Which mounts are its own. */
+    Path mounts() {
+        return directory.resolve("kexecfsd.mounts");
     }
 
     /** Where one that runs unattended writes what it has to say. */

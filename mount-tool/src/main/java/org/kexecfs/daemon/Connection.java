@@ -58,7 +58,7 @@ final class Connection implements AutoCloseable {
             switch (asked.get()) {
                 case Request.Mount mount -> mounts.mount(mount);
                 case Request.Drop drop -> mounts.drop(drop.emulation());
-                case Request.Heal heal -> log.debug("what could be healed was, before anyone was served");
+                case Request.Heal heal -> mounts.requireHealed();
                 case Request.WriteAll write -> mounts.writeAll(write, this::send);
                 case Request.AwaitEnd await -> awaitEnd(mounts, await.device());
             }

@@ -74,7 +74,7 @@ public final class Daemon implements AutoCloseable {
         this.listener = listener;
         this.keep = keep;
         this.manager = manager;
-        this.mounts = new ServedMounts(keep, this::tellStatus);
+        this.mounts = new ServedMounts(keep, new OwnMounts(address.mounts()), this::tellStatus);
     }
 
     /**

@@ -56,7 +56,10 @@ public sealed interface Request {
         }
     }
 
-    /** Answers when what a killed daemon had mounted is mounted again, as far as it can be: a daemon begins with that. */
+    /**
+     * Answers when what a killed daemon had mounted is mounted again, as far as it can be: a daemon begins with that. What could
+     * not be is {@link Answer.Failed}, with ENOTCONN.
+     */
     record Heal() implements Request {
         @Override
         public byte[] encoded() {

@@ -20,6 +20,7 @@ import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.fuse.KexecFsMount;
 import org.kexecfs.keep.Coming;
@@ -27,7 +28,6 @@ import org.kexecfs.keep.Keep;
 import org.kexecfs.keep.Shelf;
 import org.kexecfs.mount.Anchor;
 import org.kexecfs.mount.DeadBinds;
-import org.kexecfs.mount.DeadMounts;
 import org.kexecfs.mount.MountOptions;
 import org.kexecfs.mount.MountRecord;
 import org.kexecfs.mount.MountViews;
@@ -53,14 +53,17 @@ final class ServedMounts {
 
     private final Map<Long, Served> mounts = new ConcurrentHashMap<>();
     private final Keep keep;
+    private final OwnMounts own;
     private final Runnable onChange;
 
     /**
      * @param keep what holds the sessions if this process dies
+     * @param own what is mounted by this process, and was by those before it
      * @param onChange is called after a mount came or went
      */
-    ServedMounts(Keep keep, Runnable onChange) {
+    ServedMounts(Keep keep, OwnMounts own, Runnable onChange) {
         this.keep = keep;
+        this.own = own;
         this.onChange = onChange;
     }
 
@@ -116,10 +119,13 @@ final class ServedMounts {
         KexecFsMount mount = KexecFsMount.mount(asked, keep);
         Served served = new Served(mount, options, asked.shelf());
         mounts.put(mount.device(), served);
+        own.add(mount.device());
         onChange.run();
         // The number is free for another mount once this one ends, so it is this very mount that is taken out.
         mount.ended().whenComplete((nothing, failure) -> {
-            mounts.remove(mount.device(), served);
+            if (mounts.remove(mount.device(), served)) {
+                own.remove(mount.device());
+            }
             onChange.run();
         });
     }
@@ -130,15 +136,14 @@ final class ServedMounts {
      */
     void heal() {
         Collection<Shelf> shelves = Shelf.found(keep).values();
-        Set<String> kept = shelves.stream()
-                .flatMap(shelf -> Parked.record(shelf).stream())
-                .map(MountRecord::session)
-                .collect(Collectors.toSet());
-        // It asks those who serve the mounts, and one may be stopped.
-        Thread.ofPlatform().daemon().name("lost").start(() -> tellLost(kept));
-        if (shelves.isEmpty()) {
-            return;
+        if (!shelves.isEmpty()) {
+            heal(shelves);
         }
+        // What could not be mounted the log has told.
+        lost().forEach(log::error);
+    }
+
+    private void heal(Collection<Shelf> shelves) {
         long begun = System.nanoTime();
         Set<Long> mounted = MountViews.devicesAnywhere();
         inParallel(shelves, shelf -> heal(shelf, mounted));
@@ -146,15 +151,40 @@ final class ServedMounts {
         log.info("{} sessions were left: {} mounts after {} ms", shelves.size(), count(), millisecondsSince(begun));
     }
 
+    /**
+     * Returns if all that a daemon before had mounted is served.
+     *
+     * @throws ErrnoException ENOTCONN, with what is not, and what can be done about it
+     */
+    void requireHealed() {
+        List<String> left =
+                Stream.concat(waiting().map(ServedMounts::told), lost()).toList();
+        if (!left.isEmpty()) {
+            throw new ErrnoException(Errno.ENOTCONN, String.join("; ", left));
+        }
+    }
+
+    /** What is kept, and could not be mounted again. */
+    private Stream<MountRecord> waiting() {
+        Set<String> served = mounts.values().stream().map(Served::shelf).collect(Collectors.toSet());
+        return Shelf.found(keep).values().stream()
+                .filter(shelf -> !served.contains(shelf.name()))
+                .flatMap(shelf -> Parked.record(shelf).stream());
+    }
+
+    private static String told(MountRecord kept) {
+        String options = kept.options().isEmpty() ? "" : "-o " + kept.options() + " ";
+        return "session " + kept.session() + " is kept, but not mounted: 'kexecfs mount " + options + kept.session()
+                + " " + kept.directory() + "' mounts it again, or says why it cannot";
+    }
+
     /** The fd store may have been emptied, or daemon and keeper killed at once: there is nothing to go on with, but a dead mount. */
-    private static void tellLost(Set<String> kept) {
-        DeadMounts.read().stream()
-                .filter(mount -> !kept.contains(mount.session()))
-                .forEach(mount -> log.error(
-                        "session {} is lost: nobody has kept what {} showed; that can be unmounted, and mounted anew with nothing"
-                                + " in it",
-                        mount.session(),
-                        mount.directory()));
+    private Stream<String> lost() {
+        Set<String> waiting = waiting().map(MountRecord::session).collect(Collectors.toSet());
+        return own.dead(mounts::containsKey).stream()
+                .filter(mount -> !waiting.contains(mount.session()))
+                .map(mount -> "session " + mount.session() + " is lost: nobody has kept what " + mount.directory()
+                        + " showed; that can be unmounted, and mounted anew with nothing in it");
     }
 
     private void heal(Shelf shelf, Set<Long> mounted) {

@@ -1,8 +1,5 @@
 package org.kexecfs.tool;
 
-import java.util.List;
-import org.kexecfs.mount.MountTable;
-import org.kexecfs.mount.MountTable.MountedSession;
 import picocli.CommandLine.Command;
 
 /** {@code kexecfs heal}: has what a killed daemon had mounted mounted again. */
@@ -12,8 +9,9 @@ import picocli.CommandLine.Command;
             "Has kexecfsd mount again, where they were, the sessions that a killed kexecfsd had mounted, and make the bind mounts"
                     + " of them anew, in the mount namespaces of all processes; returns when it has. The keeper and systemd"
                     + " have it done by themselves, and any 'kexecfs mount' does the same.",
-            "Mounts that are dead still are told: those of 'kexecfs mount -f', whose sessions are gone. 'kexecfs umount' clears"
-                    + " them away.%n"
+            "It fails if there is one that could not be mounted again, or that nobody has kept, and says what to do about it.",
+            "Mounts that kexecfsd has not made, those of 'kexecfs mount -f', are none of its business, and are not asked:"
+                    + " 'kexecfs status' shows which of them are dead, and 'kexecfs umount' clears them away.%n"
         },
         footerHeading = "%nExample:%n",
         footer = {"  kexecfs heal"})
@@ -21,13 +19,5 @@ final class HealCommand implements Runnable {
     @Override
     public void run() {
         Kexecfsd.heal();
-        List<String> dead = MountTable.read().stream()
-                .map(MountedSession::directory)
-                .filter(SessionInfo::isDead)
-                .map(Object::toString)
-                .toList();
-        if (!dead.isEmpty()) {
-            throw new ToolException(Exit.FAILED, "dead still: " + String.join(", ", dead));
-        }
     }
 }

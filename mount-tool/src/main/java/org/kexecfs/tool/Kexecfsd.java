@@ -2,9 +2,14 @@ package org.kexecfs.tool;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.UnaryOperator;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.daemon.Address;
@@ -18,6 +23,11 @@ import org.kexecfs.mount.MountTable;
 final class Kexecfsd {
     /** One that ends on its own just when it is asked is replaced by another, once. */
     private static final int ATTEMPTS = 3;
+
+    /** How long one that is stopped may be. */
+    private static final Duration PATIENCE = Duration.ofSeconds(5);
+
+    private static final Duration LOOK = Duration.ofMillis(200);
 
     private Kexecfsd() {}
 
@@ -68,10 +78,43 @@ final class Kexecfsd {
         return new Starter(Address.ours(), program());
     }
 
-    /** Has what a killed daemon had mounted mounted again, as far as it can be. */
+    /**
+     * Has what a killed daemon had mounted mounted again, as far as it can be. That takes as long as it takes, but not longer
+     * than {@link #PATIENCE} with a daemon that is stopped.
+     *
+     * @throws ToolException if there is something that could not be
+     */
     static void heal() {
-        if (askStarting(new Request.Heal()) instanceof Answer.Failed failed) {
+        CompletableFuture<Answer> asked = CompletableFuture.supplyAsync(
+                () -> askStarting(new Request.Heal()),
+                task -> Thread.ofPlatform().daemon().name("heal").start(task));
+        if (whileAtWork(asked) instanceof Answer.Failed failed) {
             throw new ToolException(Exit.of(failed.errno()), "kexecfsd: " + failed.message());
+        }
+    }
+
+    private static <T> T whileAtWork(CompletableFuture<T> asked) {
+        long worked = System.nanoTime();
+        while (true) {
+            try {
+                return asked.get(LOOK.toMillis(), TimeUnit.MILLISECONDS);
+            } catch (TimeoutException e) {
+                Optional<Server> stopped =
+                        Address.ours().lastProcess().map(Server::new).filter(Server::isStopped);
+                if (stopped.isEmpty()) {
+                    worked = System.nanoTime();
+                } else if (System.nanoTime() - worked > PATIENCE.toNanos()) {
+                    throw new ToolException(
+                            Exit.FAILED,
+                            "kexecfsd does not answer: it is " + stopped.get().silence(),
+                            e);
+                }
+            } catch (ExecutionException e) {
+                throw e.getCause() instanceof RuntimeException failure ? failure : new IllegalStateException(e);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new ToolException(Exit.FAILED, "interrupted", e);
+            }
         }
     }
 

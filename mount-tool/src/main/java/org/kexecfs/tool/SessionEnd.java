@@ -42,7 +42,7 @@ record SessionEnd(MountedSession mount, List<MountedSession> places) {
     }
 
     private void requireNothingLost() {
-        String state = SessionInfo.read(mount).state();
+        String state = SessionInfo.of(mount).state();
         if (state.equals("prepared")) {
             throw refused("is prepared for a kexec, and LUO would drop what it holds; 'kexecfs cancel' takes it back");
         }

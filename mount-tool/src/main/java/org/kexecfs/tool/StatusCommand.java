@@ -21,7 +21,9 @@ import picocli.CommandLine.Spec;
         description = {
             "Lists the sessions that are mounted here: name, state, entries, bytes, what holds them (the LUO device or"
                     + " the emulation) and the directory.",
-            "The state 'dead' means that the process that served the mount is gone: unmount it.%n"
+            "The state 'dead' means that the process that served the mount is gone: 'kexecfs heal' has one of kexecfsd's mounted"
+                    + " again, others are to be unmounted. 'hung': it has not answered within 5 seconds; 'unknown': it could not be asked."
+                    + " Why, and what to do about it, is on stderr then, and the exit code is 1.%n"
         },
         footerHeading = "%nExamples:%n",
         footer = {
@@ -44,11 +46,17 @@ final class StatusCommand implements Runnable {
     @Override
     public void run() {
         PrintWriter out = spec.commandLine().getOut();
-        List<SessionInfo> sessions = mounts().map(SessionInfo::read).toList();
+        List<SessionInfo> sessions = SessionInfo.of(mounts().toList());
         if (json) {
             Json.write(out, sessions.stream().map(StatusCommand::object).toList());
         } else {
             Table.write(out, HEADER, sessions.stream().map(StatusCommand::row).toList());
+        }
+        out.flush();
+        List<String> troubles =
+                sessions.stream().flatMap(session -> session.trouble().stream()).toList();
+        if (!troubles.isEmpty()) {
+            throw new ToolException(Exit.FAILED, String.join("\nkexecfs: ", troubles));
         }
     }
 

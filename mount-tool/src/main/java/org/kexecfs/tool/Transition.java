@@ -146,17 +146,22 @@ record Transition(String file, String word, Set<String> from) {
     }
 
     private Optional<Result> runIfInState(MountedSession mount) {
-        String state = SessionInfo.read(mount).state();
-        return from.contains(state) || state.equals("dead") ? Optional.of(run(mount)) : Optional.empty();
+        SessionInfo info = SessionInfo.of(List.of(mount)).getFirst();
+        if (info.trouble().isPresent()) {
+            return Optional.of(new Result(mount, info.trouble().get(), Optional.of(Exit.FAILED)));
+        }
+        return from.contains(info.state()) || info.isDead() ? Optional.of(run(mount)) : Optional.empty();
     }
 
     private Result run(MountedSession mount) {
         String path = mount.directory().resolve(file).toString();
         try (Fd control = Fd.open(path, Fd.O_WRONLY, 0)) {
             control.pwrite(Fd.utf8(word), 0);
-            return new Result(mount, SessionInfo.read(mount).state(), Optional.empty());
+            return new Result(mount, read(mount, "kexecfs.state"), Optional.empty());
         } catch (ErrnoException e) {
             return failed(mount, why(mount, e), e.errno());
+        } catch (IOException e) {
+            return failed(mount, "kexecfs.state cannot be read: " + e.getMessage(), Errno.EIO);
         }
     }
 
@@ -169,11 +174,13 @@ record Transition(String file, String word, Set<String> from) {
 
     private static Optional<String> error(MountedSession mount) {
         try {
-            return Optional.of(Files.readString(mount.directory().resolve("kexecfs.error"))
-                            .strip())
-                    .filter(words -> !words.isEmpty());
+            return Optional.of(read(mount, "kexecfs.error")).filter(words -> !words.isEmpty());
         } catch (IOException e) {
             return Optional.empty();
         }
+    }
+
+    private static String read(MountedSession mount, String file) throws IOException {
+        return Files.readString(mount.directory().resolve(file)).strip();
     }
 }

@@ -39,7 +39,7 @@ final class UmountCommand implements Runnable {
     /** What a killed daemon had mounted is kept, and would be mounted again later: so it is now, and then unmounted. */
     private MountedSession found() {
         MountedSession mount = Mounted.one(sessionOrDirectory);
-        if (!SessionInfo.isDead(mount.directory())) {
+        if (!SessionInfo.of(mount).isDead()) {
             return mount;
         }
         Kexecfsd.heal();

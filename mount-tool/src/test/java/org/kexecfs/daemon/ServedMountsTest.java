@@ -23,6 +23,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.kexecfs.keep.Coming;
@@ -38,7 +39,12 @@ class ServedMountsTest {
     private Path work;
 
     private final Store store = new Store();
-    private final ServedMounts mounts = new ServedMounts(store, () -> {});
+    private ServedMounts mounts;
+
+    @BeforeEach
+    void start() {
+        mounts = new ServedMounts(store, new OwnMounts(work.resolve("own")), () -> {});
+    }
 
     /** As systemd's fd store, and with systemd on the way to a kexec if the test wants it. */
     private static final class Store implements Keep {

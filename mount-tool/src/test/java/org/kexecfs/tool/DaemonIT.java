@@ -103,7 +103,8 @@ class DaemonIT {
     void whoAsksAKilledDaemonIsServed_whoeverStartsTheNext() throws Exception {
         image.sh("kexecfs mount -o emulate=luo one one && echo 1 >one/a");
 
-        image.sh("kill -KILL $(cat run/kexecfsd.pid); kexecfs heal; cat one/a && kexecfs mount -o emulate=luo two two");
+        image.sh(
+                "kill -KILL $(cat run/kexecfsd.pid); kexecfs heal && cat one/a && kexecfs mount -o emulate=luo two two");
 
         assertEquals(2, mounts());
     }
@@ -207,6 +208,21 @@ class DaemonIT {
                 normal
                 """, all.output());
         assertEquals(Exit.OK, all.exit());
+    }
+
+    @Test
+    void aSessionThatDoesNotAnswerIsNamed_andTheOthersGoOn() throws Exception {
+        Image.Result all = alone("""
+                kexecfs mount -o emulate=luo one one
+                { kexecfs mount -f --ready-fd 3 -o emulate=luo two two 3>&1 >/dev/null 2>&1 & echo $! >pid; } | read ready
+                kill -STOP $(cat pid)
+                timeout -s KILL 30 kexecfs prepare --all || echo $?
+                kill -CONT $(cat pid); kexecfs umount one; kexecfs umount two
+                """);
+
+        assertTrue(all.output().contains("one: prepared\n"), all.output());
+        assertTrue(all.output().contains("two at " + work.resolve("two") + " does not answer: "), all.output());
+        assertTrue(all.output().contains("1 of 2 sessions failed\n1\n"), all.output());
     }
 
     @Test

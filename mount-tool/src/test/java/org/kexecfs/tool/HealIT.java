@@ -13,6 +13,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -46,7 +48,7 @@ class HealIT {
     }
 
     private void heal() throws Exception {
-        image.run("kexecfs heal"); // It tells of dead mounts that are others', too.
+        image.sh("kexecfs heal");
     }
 
     /** Somebody with a mount namespace of its own; {@code set} is run in there first. */
@@ -165,7 +167,9 @@ class HealIT {
         image.sh("all=\"$(cat run/kexecfsd.pid)" + keeper + "\"; kill -STOP $all; kill -KILL $all");
 
         assertEquals("bytes", StandardCharsets.US_ASCII.decode(mapped).toString());
-        assertNotEquals(0, image.run("kexecfs heal").exit(), "the mount is dead still");
+        Image.Result heal = image.run("kexecfs heal");
+        assertNotEquals(0, heal.exit());
+        assertTrue(heal.output().contains("session web is lost"), heal.output());
         image.sh("kexecfs mount -o emulate=luo web web");
         assertEquals("entries 0\n", image.sh("grep entries web/kexecfs.info"));
         assertEquals("normal\n", image.sh("cat web/kexecfs.state"));
@@ -215,5 +219,33 @@ class HealIT {
         heal();
 
         assertEquals("", image.sh("ls web"));
+    }
+
+    @Test
+    void whatCannotBeMountedAgain_isTold_withTheCommandThatDoesIt() throws Exception {
+        killDaemon();
+        // Another mount namespace has it still: so it has not ended.
+        another("mount --bind web bind");
+        image.sh("umount -l web && rmdir web");
+
+        Image.Result heal = image.run("kexecfs heal");
+        assertEquals(1, heal.exit());
+        Matcher told = Pattern.compile("'(kexecfs mount [^']*)'").matcher(heal.output());
+        assertTrue(told.find(), heal.output());
+        image.sh("mkdir web && " + told.group(1) + " && kexecfs heal");
+        assertEquals("bytes\n", image.sh("cat web/d/file"));
+    }
+
+    @Test
+    void aLiveSessionOfTheSameNameBeneathADeadMountStaysWhereItIs_andTheNewOneIsPutOnTop() throws Exception {
+        image.sh(
+                "{ kexecfs mount -f --ready-fd 3 -o emulate=luo2 web web 3>&1 >log 2>&1 & echo $! >pid; } | grep -q 0");
+        image.sh("kill -KILL $(cat pid); until cat web/kexecfs.state 2>&1 | grep -q connected; do :; done");
+
+        image.sh("kexecfs mount -o emulate=luo3 web web && echo new >web/new");
+        assertEquals("new\n", image.sh("cat web/new"));
+        assertEquals("2\n", image.sh("grep -c \" $(realpath web) \" /proc/self/mountinfo"));
+        image.sh("kexecfs umount web/");
+        assertEquals("bytes\n", image.sh("cat web/d/file"));
     }
 }

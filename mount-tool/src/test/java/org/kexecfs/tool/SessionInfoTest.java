@@ -18,7 +18,8 @@ class SessionInfoTest {
 
     @Test
     void saysWhatItWasNotTold() {
-        SessionInfo dead = new SessionInfo(new MountedSession("s", Path.of("/m"), 1, 2), Map.of("state", "dead"));
+        SessionInfo dead = new SessionInfo(
+                new MountedSession("s", Path.of("/m"), 1, 2), Map.of("state", "dead"), Optional.empty());
 
         assertEquals("dead", dead.state());
         assertEquals("-", dead.shown("bytes"));
