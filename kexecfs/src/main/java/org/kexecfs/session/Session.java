@@ -484,7 +484,10 @@ public final class Session implements AutoCloseable {
         }
     }
 
-    /** What LUO has let go of is free when this returns, and the state is what it was. */
+    /**
+     * What LUO has let go of is free when this returns, and the state is what it was. (What is accepted LUO has let go of by its own
+     * FINISH; and incoming and outgoing names are apart.)
+     */
     private void work(StateTable.Work work, Finish unclaimed) {
         try {
             locked(() -> handover.work(work, unclaimed));
@@ -495,7 +498,9 @@ public final class Session implements AutoCloseable {
             }
             throw e;
         }
-        handover.settle();
+        if (work == StateTable.Work.TAKE_BACK) {
+            handover.settle();
+        }
     }
 
     /**

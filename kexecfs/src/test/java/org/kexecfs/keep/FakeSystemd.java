@@ -113,6 +113,8 @@ public final class FakeSystemd implements AutoCloseable {
     @Override
     public void close() {
         stop.signal();
+        // A test that has failed may have left it paused.
+        turn.release();
         await().until(() -> !thread.isAlive());
         store.values().forEach(Fd::close);
         socket.close();

@@ -196,24 +196,21 @@ class SlowSystemdTest {
         session.prepare();
     }
 
-    @ParameterizedTest
-    @EnumSource
-    void finishAndPrepareAfterIt(Preserve preserve) throws Exception {
-        session.close();
-        open(preserve);
+    /** Incoming and outgoing names are apart, and what was finished is free. */
+    @Test
+    void finishWaitsForNobody_andPrepareAfterItSucceeds() throws Exception {
         Machine.put(session, "ram", "bytes");
         session.prepare();
         luo.kexec();
         session.close();
-        open(preserve);
+        open(Preserve.AT_PREPARE);
         assertEquals(State.UPDATED, session.state());
-        CompletableFuture<Void> finish = meanwhile(() -> session.finish(Finish.KEEP));
-        waits(finish);
-        systemd.goOn();
-        ends(finish);
+        ends(meanwhile(() -> session.finish(Finish.KEEP)));
         assertEquals("", session.error());
         assertTrue(hasItsName());
-        session.prepare();
+        CompletableFuture<Void> prepare = begun(session::prepare);
+        systemd.goOn();
+        ends(prepare);
         assertEquals(State.PREPARED, session.state());
     }
 
