@@ -147,6 +147,15 @@ public final class Anchor implements AutoCloseable {
                 .collect(Collectors.toSet());
     }
 
+    /** Where a session is mounted that a daemon before has left: where it was mounted first, if that is several directories. */
+    public static Optional<Path> placeFound(Shelf shelf) {
+        Set<Long> numbers = numbersMounted(shelf);
+        return MountTable.read().stream()
+                .filter(mount -> numbers.contains(mount.device()))
+                .map(MountTable.MountedSession::directory)
+                .findFirst();
+    }
+
     /** The name of the session's shelf. */
     public String shelf() {
         return shelf.name();

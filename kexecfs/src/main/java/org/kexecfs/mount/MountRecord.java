@@ -44,6 +44,11 @@ public record MountRecord(String session, Path directory, Path base, String opti
                 .orElse(name);
     }
 
+    /** The same, on another directory. */
+    public MountRecord at(Path other) {
+        return new MountRecord(session, other, base, options);
+    }
+
     /** A new file that says it. */
     public Fd write() {
         Fd file = Fd.memfd("kexecfs-mount");

@@ -8,8 +8,10 @@ import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -146,9 +148,24 @@ final class ServedMounts {
     private void heal(Collection<Shelf> shelves) {
         long begun = System.nanoTime();
         Set<Long> mounted = MountViews.devicesAnywhere();
-        inParallel(shelves, shelf -> heal(shelf, mounted));
+        levels(shelves).forEach(level -> inParallel(level, shelf -> heal(shelf, mounted)));
         renewBinds(shelves);
         log.info("{} sessions were left: {} mounts after {} ms", shelves.size(), count(), millisecondsSince(begun));
+    }
+
+    /** A mount point in another session is there only once that one is mounted again: those that are in none, those that are in these, and so on. */
+    private static Collection<List<Shelf>> levels(Collection<Shelf> shelves) {
+        Map<Shelf, Path> places = new HashMap<>();
+        shelves.forEach(shelf -> Parked.record(shelf).ifPresent(asked -> places.put(shelf, asked.directory())));
+        Set<Path> all = Set.copyOf(places.values());
+        return shelves.stream()
+                .collect(Collectors.groupingBy(
+                        shelf -> Stream.iterate(places.get(shelf), Objects::nonNull, Path::getParent)
+                                .filter(all::contains)
+                                .count(),
+                        TreeMap::new,
+                        Collectors.toList()))
+                .values();
     }
 
     /**
@@ -173,9 +190,12 @@ final class ServedMounts {
     }
 
     private static String told(MountRecord kept) {
-        String options = kept.options().isEmpty() ? "" : "-o " + kept.options() + " ";
-        return "session " + kept.session() + " is kept, but not mounted: 'kexecfs mount " + options + kept.session()
-                + " " + kept.directory() + "' mounts it again, or says why it cannot";
+        // Paths in the options may be relative.
+        String mount = kept.options().isEmpty()
+                ? "kexecfs mount "
+                : "cd " + kept.base() + " && kexecfs mount -o " + kept.options() + " ";
+        return "session " + kept.session() + " is kept, but not mounted: '" + mount + kept.session() + " "
+                + kept.directory() + "' mounts it again, or says why it cannot";
     }
 
     /** The fd store may have been emptied, or daemon and keeper killed at once: there is nothing to go on with, but a dead mount. */
@@ -198,11 +218,23 @@ final class ServedMounts {
             Parked.clear(shelf);
             return;
         }
-        Optional<MountRecord> asked = Parked.record(shelf);
         try {
-            asked.ifPresentOrElse(this::mount, () -> log.info("what is kept as {} waits to be mounted", shelf.name()));
+            Parked.record(shelf)
+                    .ifPresentOrElse(
+                            asked -> mountAgain(shelf, asked),
+                            () -> log.info("what is kept as {} waits to be mounted", shelf.name()));
         } catch (RuntimeException e) {
             log.error("session {} could not be mounted again; it is kept: {}", shelf.name(), e.getMessage());
+        }
+    }
+
+    /** Where it was; if that is no more, for a directory above it was renamed, where it is now. */
+    private void mountAgain(Shelf shelf, MountRecord asked) {
+        try {
+            mount(asked);
+        } catch (ErrnoException e) {
+            Optional<Path> moved = e.is(Errno.ENOENT) ? Anchor.placeFound(shelf) : Optional.empty();
+            mount(asked.at(moved.orElseThrow(() -> e)));
         }
     }
 

@@ -230,9 +230,9 @@ class HealIT {
 
         Image.Result heal = image.run("kexecfs heal");
         assertEquals(1, heal.exit());
-        Matcher told = Pattern.compile("'(kexecfs mount [^']*)'").matcher(heal.output());
+        Matcher told = Pattern.compile("'([^']*kexecfs mount [^']*)'").matcher(heal.output());
         assertTrue(told.find(), heal.output());
-        image.sh("mkdir web && " + told.group(1) + " && kexecfs heal");
+        image.sh("mkdir web && (cd / && " + told.group(1) + ") && kexecfs heal");
         assertEquals("bytes\n", image.sh("cat web/d/file"));
     }
 
@@ -247,5 +247,26 @@ class HealIT {
         assertEquals("2\n", image.sh("grep -c \" $(realpath web) \" /proc/self/mountinfo"));
         image.sh("kexecfs umount web/");
         assertEquals("bytes\n", image.sh("cat web/d/file"));
+    }
+
+    /** It would have ended with the second kill, as what was unmounted meanwhile has: the first one's dead mount took its own along. */
+    @Test
+    void aSessionThatIsMountedInAnotherIsBackAfterEachKill() throws Exception {
+        image.sh("mkdir web/in && kexecfs mount -o emulate=luo in web/in && echo deep >web/in/file");
+        for (int i = 0; i < 2; i++) {
+            image.sh("kill -KILL $(cat run/kexecfsd.pid); kexecfs heal");
+            assertEquals("deep\nbytes\n", image.sh("cat web/in/file web/d/file"));
+        }
+        image.sh("kexecfs umount in");
+    }
+
+    @Test
+    void whatWasMovedWithADirectoryAboveIsWhereItIsNow() throws Exception {
+        image.sh("mkdir -p old/in && kexecfs mount -o emulate=luo in old/in && echo moved >old/in/file && mv old new");
+        for (int i = 0; i < 2; i++) {
+            image.sh("kill -KILL $(cat run/kexecfsd.pid); kexecfs heal");
+            assertEquals("moved\n", image.sh("cat new/in/file"));
+        }
+        image.sh("kexecfs umount in && [ ! -e old ]");
     }
 }
