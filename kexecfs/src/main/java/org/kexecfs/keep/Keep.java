@@ -48,12 +48,12 @@ public interface Keep extends AutoCloseable {
      * the time. The keeper's output ends when {@link #open} would find it; if nobody comes to it, it ends.
      *
      * @param directory as for {@link #open}; there
-     * @return empty if there is one
+     * @return the program and its arguments; empty if there is one
      */
-    static Optional<ProcessBuilder> keeper(Path directory) {
+    static Optional<List<String>> keeper(Path directory) {
         return Files.exists(Keeper.socket(directory))
                 ? Optional.empty()
-                : Optional.of(KeeperCommand.ofThisJvm(directory).process());
+                : Optional.of(KeeperCommand.ofThisJvm(directory).command());
     }
 
     /**

@@ -14,7 +14,7 @@ import org.kexecfs.posix.ErrnoException;
 /**
  * How a {@link Keeper} is started.
  *
- * @param command the program and its arguments
+ * @param command the program and its arguments. Its output ends once it can be connected to
  */
 record KeeperCommand(List<String> command) {
     /** As small as a JVM gets; -Xrs, for its signals are its own to ignore. */
@@ -50,8 +50,7 @@ record KeeperCommand(List<String> command) {
         return new KeeperCommand(List.copyOf(command));
     }
 
-    /** Starts a keeper. Its output ends once it can be connected to. */
-    ProcessBuilder process() {
+    private ProcessBuilder process() {
         ProcessBuilder builder =
                 new ProcessBuilder(command).redirectInput(new File("/dev/null")).redirectErrorStream(true);
         // glibc would keep a heap for each thread.

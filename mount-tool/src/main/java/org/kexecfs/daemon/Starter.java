@@ -7,8 +7,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 import jnr.constants.platform.linux.Errno;
 import org.kexecfs.keep.Keep;
 import org.kexecfs.log.LogFile;
@@ -30,10 +30,21 @@ public record Starter(Address address, Path program) {
             "/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system");
 
     /**
-     * Closes what the client has open: the daemon outlives it, its terminal and its working directory. It reads its keeper's
-     * output.
+     * Starts it, {@code $1} with the log {@code $2}, and the keeper that follows, neither of which waits for the other's JVM: it reads its
+     * keeper's output. What the client has open is closed: it outlives that, its terminal and its working directory. The shell would
+     * wait for both, and ends instead; to have it start them with {@code &} would be to have them ignore SIGINT.
      */
-    private static final String SCRIPT = "exec setsid \"$1\" --unattended --ready-fd 3 3>&1 >/dev/null 2>>\"$2\"";
+    private static final String SCRIPT = "program=$1 log=$2; shift 2; \"$@\" 2>&1 </dev/null |"
+            + " { kill -KILL $$; exec setsid \"$program\" --unattended --ready-fd 3 3>&1 >/dev/null 2>>\"$log\"; }";
+
+    /**
+     * Runs that, and ends once the daemon serves, or has ended. So we have no child any more: a JVM that has one takes 300 ms to exit, for the
+     * sake of the thread that waits for the child. What this shell itself would say is that the other was killed.
+     */
+    private static final String READY = "exec 4>&2 2>/dev/null; said=$(\"$@\" 2>&4 4>&-)";
+
+    /** Says nothing, where there is a keeper. */
+    private static final List<String> NO_KEEPER = List.of("true");
 
     /** The log may be where nothing can be written. */
     private static final String AGAIN =
@@ -92,16 +103,12 @@ public record Starter(Address address, Path program) {
     private Client startProgram() {
         try {
             LogFile.setAside(address.log());
-            ProcessBuilder daemon = new ProcessBuilder(
-                            "sh",
-                            "-c",
-                            SCRIPT,
-                            "sh",
-                            program.toString(),
-                            address.log().toString())
+            Process started = new ProcessBuilder(command())
                     .directory(new File("/"))
-                    .redirectError(ProcessBuilder.Redirect.INHERIT);
-            started(daemon).getInputStream().readAllBytes();
+                    .redirectInput(new File("/dev/null"))
+                    .redirectError(ProcessBuilder.Redirect.INHERIT)
+                    .start();
+            started.getInputStream().readAllBytes();
             // If it did not start, then perhaps because the keeper has just started one.
             return Client.connect(address)
                     .orElseThrow(() -> new ErrnoException(Errno.EIO, "kexecfsd does not start: " + said()));
@@ -110,13 +117,12 @@ public record Starter(Address address, Path program) {
         }
     }
 
-    /** With its keeper, if there is none yet: neither waits for the other's JVM. */
-    private Process started(ProcessBuilder daemon) throws IOException {
-        Optional<ProcessBuilder> keeper = Keep.keeper(address.directory());
-        return keeper.isPresent()
-                ? ProcessBuilder.startPipeline(List.of(keeper.get().directory(new File("/")), daemon))
-                        .getLast()
-                : daemon.redirectInput(new File("/dev/null")).start();
+    private List<String> command() {
+        List<String> command = new ArrayList<>(List.of("sh", "-c", READY, "sh"));
+        command.addAll(List.of(
+                "sh", "-c", SCRIPT, "sh", program.toString(), address.log().toString()));
+        command.addAll(Keep.keeper(address.directory()).orElse(NO_KEEPER));
+        return command;
     }
 
     private String said() {

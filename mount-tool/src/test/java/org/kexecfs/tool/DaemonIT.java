@@ -65,6 +65,11 @@ class DaemonIT {
     }
 
     @Test
+    void whatStartsTheDaemonSaysNothing() throws Exception {
+        assertEquals("", image.sh("kexecfs mount -o emulate=luo one one"));
+    }
+
+    @Test
     void aSecondDaemonIsRefused() throws Exception {
         image.sh("kexecfs mount -o emulate=luo one one");
 
