@@ -45,8 +45,8 @@ final class ServedMounts {
     /** How long the next end of a mount is waited for: of all that are left somebody has files open then. */
     private static final Duration PATIENCE = Duration.ofSeconds(5);
 
-    /** How long the end of a mount may take that nobody has anything of. */
-    private static final Duration MOMENT = Duration.ofSeconds(2);
+    /** How long the end of a mount may take that nobody has anything of: systemd is asked then what is coming. */
+    private static final Duration LAST = Duration.ofSeconds(10);
 
     /** More would wait for the processors. */
     private static final int AT_ONCE = 8;
@@ -99,7 +99,7 @@ final class ServedMounts {
         }
         awaitKeep();
         try {
-            before.getFirst().mount().ended().get(MOMENT.toMillis(), TimeUnit.MILLISECONDS);
+            before.getFirst().mount().ended().get(LAST.toMillis(), TimeUnit.MILLISECONDS);
         } catch (TimeoutException | ExecutionException e) {
             log.debug("session {} is still used, and refused: {}", shelf, e.toString());
         } catch (InterruptedException e) {
