@@ -14,8 +14,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "measure.h"
 
 #define BLOCK (1024 * 1024)
 #define SMALL_CALLS 20000
@@ -29,14 +30,6 @@ static const char *const names[OPERATIONS] = {
 	"stat", "open and close", "create and unlink",
 };
 static const char *const units[OPERATIONS] = { "GB/s", "GB/s", "us", "GB/s", "us", "us", "us" };
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
-}
 
 static int opened(const char *path, int flags)
 {
@@ -65,19 +58,19 @@ static void measure(const char *dir, size_t mib, double *result)
 		for (size_t m = 0; m < mib; m++)
 			if (pwrite(fd, block, BLOCK, (off_t)m * BLOCK) != BLOCK)
 				err(1, "write %s", path);
-		result[WRITE] = mib * (double)BLOCK / (now() - start) / 1e9;
+		result[WRITE] = mib * (double)BLOCK / (now() - start) / 1e3;
 	}
 	start = now();
 	for (size_t m = 0; m < mib; m++)
 		if (pread(fd, block, BLOCK, (off_t)m * BLOCK) != BLOCK)
 			err(1, "read %s", path);
-	result[READ] = mib * (double)BLOCK / (now() - start) / 1e9;
+	result[READ] = mib * (double)BLOCK / (now() - start) / 1e3;
 
 	start = now();
 	for (i = 0; i < SMALL_CALLS; i++)
 		if (pread(fd, block, 1, i) != 1)
 			err(1, "pread %s", path);
-	result[PREAD] = (now() - start) / SMALL_CALLS * 1e6;
+	result[PREAD] = (now() - start) / SMALL_CALLS;
 
 	unsigned long *map = mmap(NULL, mib * BLOCK, PROT_READ, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED)
@@ -85,7 +78,7 @@ static void measure(const char *dir, size_t mib, double *result)
 	start = now();
 	for (size_t w = 0; w < mib * BLOCK / sizeof(*map); w++)
 		sum += map[w];
-	result[MAPPED] = mib * (double)BLOCK / (now() - start) / 1e9;
+	result[MAPPED] = mib * (double)BLOCK / (now() - start) / 1e3;
 	munmap(map, mib * BLOCK);
 	close(fd);
 
@@ -93,11 +86,11 @@ static void measure(const char *dir, size_t mib, double *result)
 	for (i = 0; i < SMALL_CALLS / 10; i++)
 		if (stat(path, &st) != 0)
 			err(1, "stat %s", path);
-	result[STAT] = (now() - start) / (SMALL_CALLS / 10) * 1e6;
+	result[STAT] = (now() - start) / (SMALL_CALLS / 10);
 	start = now();
 	for (i = 0; i < SMALL_CALLS / 10; i++)
 		close(opened(path, O_RDONLY));
-	result[OPEN] = (now() - start) / (SMALL_CALLS / 10) * 1e6;
+	result[OPEN] = (now() - start) / (SMALL_CALLS / 10);
 
 	start = now();
 	for (i = 0; i < NAMES; i++) {
@@ -109,22 +102,9 @@ static void measure(const char *dir, size_t mib, double *result)
 		if (unlink(name) != 0)
 			err(1, "unlink %s", name);
 	}
-	result[CREATE] = (now() - start) / NAMES * 1e6;
+	result[CREATE] = (now() - start) / NAMES;
 	if (unlink(path) != 0)
 		err(1, "unlink %s", path);
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median(double values[], int count)
-{
-	qsort(values, count, sizeof(*values), by_value);
-	return values[count / 2];
 }
 
 int main(int argc, char **argv)

@@ -20,8 +20,9 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "measure.h"
 
 #define MAX_ROUNDS 10000
 
@@ -40,21 +41,6 @@ static const char *const names[WAYS] = {
 };
 
 static double took[WAYS][MAX_ROUNDS];
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1e6 + t.tv_nsec / 1e3;
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
 
 /* One message, with a descriptor unless it is -1. */
 static void tell(int connection, const char *text, int fd)
@@ -217,7 +203,7 @@ int main(int argc, char **argv)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "kexecfs.sock" };
 	int rounds = argc == 3 ? atoi(argv[2]) : 0, bare[2], sock, root, preserve;
-	static double ratio[MAX_ROUNDS], sorted[MAX_ROUNDS];
+	static double ratio[WAYS][MAX_ROUNDS];
 	char other[64];
 	pid_t pid;
 
@@ -250,14 +236,12 @@ int main(int argc, char **argv)
 	for (int way = 0; way < WAYS; way++) {
 		int base = way == BARE_OUT || way == SOCKET_OUT || way == OPEN_OUT ? BARE_OUT : BARE_IN;
 
-		for (int r = 0; r < rounds; r++) {
-			ratio[r] = took[way][r] / took[base][r];
-			sorted[r] = took[way][r];
-		}
-		qsort(ratio, rounds, sizeof(double), by_value);
-		qsort(sorted, rounds, sizeof(double), by_value);
-		printf("%-34s p50 %7.1f us, p99 %7.1f us, ratio %6.1f\n", names[way], sorted[(rounds - 1) / 2],
-		       sorted[(int)((rounds - 1) * 0.99)], ratio[(rounds - 1) / 2]);
+		for (int r = 0; r < rounds; r++)
+			ratio[way][r] = took[way][r] / took[base][r];
 	}
+	/* Not before: to tell a median is to put the values in order. */
+	for (int way = 0; way < WAYS; way++)
+		printf("%-34s p50 %7.1f us, p99 %7.1f us, ratio %6.1f\n", names[way], median(took[way], rounds),
+		       quantile(took[way], rounds, 0.99), median(ratio[way], rounds));
 	return 0;
 }

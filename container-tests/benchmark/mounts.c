@@ -18,28 +18,14 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "measure.h"
 
 struct shared {
 	atomic_int next;
 	double took[];
 };
-
-static double milliseconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1e3 + t.tv_nsec / 1e6;
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
 
 /* A session's name, where it is mounted, what relative paths begin at, and its options. */
 static void mount_one(const char *socket_path, const char *base, int number, const char *options)
@@ -86,7 +72,7 @@ int main(int argc, char **argv)
 		if (mkdir(directory, 0755) != 0 && errno != EEXIST)
 			err(1, "%s", directory);
 	}
-	start = milliseconds();
+	start = now();
 	for (int c = 0; c < clients; c++) {
 		pid_t child = fork();
 
@@ -94,21 +80,20 @@ int main(int argc, char **argv)
 			err(1, "fork");
 		if (child == 0) {
 			for (int i; (i = atomic_fetch_add(&shared->next, 1)) < count;) {
-				double begun = milliseconds();
+				double begun = now();
 
 				mount_one(argv[1], argv[2], first + i, argv[6]);
-				shared->took[i] = milliseconds() - begun;
+				shared->took[i] = (now() - begun) / 1e3;
 			}
 			exit(0);
 		}
 	}
 	while (wait(&status) > 0)
 		failed |= status;
-	start = milliseconds() - start;
+	start = (now() - start) / 1e3;
 	if (failed)
 		return 1;
-	qsort(shared->took, count, sizeof(double), by_value);
 	printf("%d mounts by %d clients: %.0f ms; a request p50 %.1f ms, p99 %.1f ms\n", count, clients, start,
-	       shared->took[(count - 1) / 2], shared->took[(int)((count - 1) * 0.99)]);
+	       median(shared->took, count), quantile(shared->took, count, 0.99));
 	return 0;
 }
