@@ -10,7 +10,6 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
-import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
@@ -41,13 +40,13 @@ final class Entries implements AutoCloseable {
     private static final int SET_GID = 02000;
     private static final int MODE = 07777;
 
-    private final Preserved preserved;
     private final Settings settings;
     private final Memory memory;
     private final Ownership ownership;
     private final Kept kept;
     private final Limits limits;
     private final Journal journal;
+    private final HeldEntries held;
 
     /** The journal's. */
     private final Tree tree;
@@ -59,7 +58,6 @@ final class Entries implements AutoCloseable {
     record Opened(Node node, Fd file) {}
 
     Entries(Recovery recovery, Preserved preserved, Kept kept, Settings settings, Host host) {
-        this.preserved = preserved;
         this.settings = settings;
         this.memory = host.memory();
         this.ownership = host.ownership();
@@ -68,6 +66,7 @@ final class Entries implements AutoCloseable {
         this.journal = new Journal(recovery, preserved, kept);
         this.tree = journal.tree();
         this.entries = recovery.entries();
+        this.held = new HeldEntries(journal, preserved, entries);
         entries.values().forEach(this::index);
     }
 
@@ -85,9 +84,9 @@ final class Entries implements AutoCloseable {
         return entries.values();
     }
 
-    /** Those with these tokens, in this order. */
-    List<Entry> inOrder(List<Long> order) {
-        return order.stream().map(entries::get).toList();
+    /** What LUO has of them. */
+    HeldEntries held() {
+        return held;
     }
 
     /** Mount options that are given outdo what the manifest says of the root. */
@@ -99,11 +98,6 @@ final class Entries implements AutoCloseable {
         if (!wanted.equals(root)) {
             journal.commit(List.of(new Change.Put(wanted)));
         }
-    }
-
-    private Status status(Entry entry) {
-        long held = entry.file().isPresent() ? entry.token() : Preserved.MANIFEST;
-        return entry.status().equals(Status.LINKED) && preserved.holds(held) ? Status.PRESERVED : entry.status();
     }
 
     Stat stat(EntryPath path) {
@@ -133,7 +127,7 @@ final class Entries implements AutoCloseable {
                 .map(named -> {
                     Entry entry = entries.get(named.token());
                     Kind kind = tree.node(named.token()).orElseThrow().kind();
-                    return new Listed(named.token(), kind, entry.size(), status(entry), named.path());
+                    return new Listed(named.token(), kind, entry.size(), held.status(entry), named.path());
                 })
                 .toList();
     }
@@ -229,7 +223,7 @@ final class Entries implements AutoCloseable {
     private Node newNode(Node parent, Kind kind, int mode, int uid, int gid, boolean readOnly) {
         int group = (parent.mode() & SET_GID) != 0 ? parent.gid() : gid;
         Node node = Node.of(journal.allocateToken(), kind, uid, group, mode & MODE, Time.now(), readOnly);
-        return kind == Kind.FILE && preserved.isEachAtOnce() ? node.withAbsence(Absence.NEW) : node;
+        return kind == Kind.FILE && held.isEachAtOnce() ? node.withAbsence(Absence.NEW) : node;
     }
 
     private Node parentOfNew(EntryPath path) {
@@ -314,7 +308,7 @@ final class Entries implements AutoCloseable {
 
     private void dropIfGone(long token) {
         if (tree.node(token).isEmpty()) {
-            preserved.letGo(token);
+            held.letGo(token);
             Entry entry = entries.remove(token);
             entry.file().ifPresent(file -> {
                 FileId id = file.id();
@@ -400,10 +394,7 @@ final class Entries implements AutoCloseable {
     Node setTimes(EntryPath path, Time accessed, Time modified) {
         Node node = tree.get(path);
         entries.get(node.token()).setTimes(accessed, modified);
-        // Where LUO may have the file it keeps no times; and a directory has no file to keep them.
-        if (preserved.isEachAtOnce() || node.kind() == Kind.DIRECTORY) {
-            record(List.of(node));
-        }
+        held.timesSet(node);
         return node;
     }
 
@@ -412,7 +403,9 @@ final class Entries implements AutoCloseable {
         SortedMap<Bytes, Bytes> all = new TreeMap<>(node.xattrs());
         if (node.kind() == Kind.FILE) {
             all.put(Xattrs.TOKEN, Bytes.of(Long.toString(node.token())));
-            all.put(Xattrs.STATUS, Bytes.of(status(entries.get(node.token())).toString()));
+            all.put(
+                    Xattrs.STATUS,
+                    Bytes.of(held.status(entries.get(node.token())).toString()));
         }
         return all;
     }
@@ -450,111 +443,7 @@ final class Entries implements AutoCloseable {
         return journal.nextToken();
     }
 
-    // ---- what LUO has
-
-    /**
-     * LUO has from now on what it is to have at this time.
-     *
-     * @throws ErrnoException as {@link Preserved#begin}; {@link EntryRefused} names a file, and those before it are held
-     */
-    void begin() {
-        if (preserved.isEachAtOnce()) {
-            // A kexec may come between two files, and finds those that LUO has by then.
-            record(tree.nodes().stream()
-                    .filter(node -> node.absence() == Absence.DAMAGE && node.kind() == Kind.FILE)
-                    .filter(node -> !preserved.holds(node.token()))
-                    .map(node -> node.withAbsence(Absence.TAKEN_BACK))
-                    .toList());
-            if (!preserved.holds(Preserved.MANIFEST)) {
-                journal.reserveRoom();
-            }
-        }
-        preserved.begin(journal.manifest());
-        if (preserved.isEachAtOnce()) {
-            holdAll(entries.values(), EntryRefused::raise);
-        }
-    }
-
-    /**
-     * LUO has everything when this returns, or all but what it refused.
-     *
-     * @param order of the tokens
-     * @param onRefusal as for {@link Preserved#prepare}
-     * @throws ErrnoException LUO's errno
-     */
-    void prepare(List<Long> order, Consumer<EntryRefused> onRefusal) {
-        if (!preserved.isEachAtOnce()) {
-            // The last moment that it can be recorded.
-            record(tree.nodes().stream()
-                    .map(node -> node.withAbsence(Absence.DAMAGE))
-                    .toList());
-            journal.reserveRoom();
-        }
-        holdAll(order.stream().map(entries::get).toList(), onRefusal);
-    }
-
-    private void holdAll(Collection<Entry> all, Consumer<EntryRefused> onRefusal) {
-        try {
-            preserved.prepare(journal.manifest(), all, onRefusal);
-        } finally {
-            if (preserved.isEachAtOnce()) {
-                record(tree.nodes());
-            }
-        }
-    }
-
-    /** Whether {@link #hold} has nothing to do. */
-    boolean isSettled(long token) {
-        return tree.node(token)
-                .map(node -> preserved.holds(token) && current(node).equals(node))
-                .orElse(true);
-    }
-
-    /**
-     * LUO has the file when this returns, if it is to have each at once, and the manifest says so. Nothing if the entry is
-     * gone.
-     *
-     * @throws ErrnoException LUO's errno
-     */
-    void hold(long token) {
-        Optional<Node> node = tree.node(token);
-        if (node.isPresent()) {
-            preserved.hold(entries.get(token));
-            record(List.of(node.get()));
-        }
-    }
-
-    /** LUO does not have the file alone when this returns, and the manifest says so: its size can change. */
-    void loosen(long token) {
-        Optional<Node> node = tree.node(token);
-        if (node.isPresent() && preserved.holds(token)) {
-            journal.commit(List.of(new Change.Put(node.get().withAbsence(Absence.TAKEN_BACK))));
-            preserved.letGo(token);
-        }
-    }
-
-    boolean isHeld(long token) {
-        return preserved.holds(token);
-    }
-
-    /** Records what is as it is now and not as it was recorded: times, which LUO does not keep, and what LUO has. */
-    private void record(List<Node> nodes) {
-        List<Change> changes = new ArrayList<>();
-        for (Node node : nodes) {
-            Node current = current(node);
-            if (!current.equals(tree.node(node.token()).orElseThrow())) {
-                changes.add(new Change.Put(current));
-            }
-        }
-        if (!changes.isEmpty()) {
-            journal.commit(changes);
-        }
-    }
-
-    private Node current(Node node) {
-        Node current = entries.get(node.token()).withTimes(node);
-        return preserved.holds(node.token()) ? current.withAbsence(Absence.DAMAGE) : current;
-    }
+    // ---- what becomes of them
 
     /** Whether it is a file that could not be restored. */
     boolean isLost(Entry entry) {

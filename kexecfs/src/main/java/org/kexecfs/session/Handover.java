@@ -68,7 +68,7 @@ final class Handover implements AutoCloseable {
                     "entry " + missing.entry() + " requires " + missing.required() + ", which is not there");
         });
         List<Long> tokens = entries.all().stream().map(Entry::token).toList();
-        naming(() -> entries.prepare(requirements.inOrder(tokens), EntryRefused::raise));
+        naming(() -> entries.held().prepare(requirements.inOrder(tokens), EntryRefused::raise));
         reachPrepared();
     }
 
@@ -82,10 +82,11 @@ final class Handover implements AutoCloseable {
     List<String> handOverWhatCanBe() {
         List<String> refused = new ArrayList<>();
         List<Long> tokens = entries.all().stream().map(Entry::token).toList();
-        entries.prepare(
-                tokens,
-                one -> refused.add(
-                        entries.tree().pathOf(one.token()) + ": " + one.reason().getMessage()));
+        entries.held()
+                .prepare(
+                        tokens,
+                        one -> refused.add(entries.tree().pathOf(one.token()) + ": "
+                                + one.reason().getMessage()));
         reachPrepared();
         return refused;
     }
@@ -165,7 +166,7 @@ final class Handover implements AutoCloseable {
     /** LUO has, again, what it is to have in {@link State#NORMAL}: what was restored is accepted, and that stays so. */
     void begin() {
         try {
-            naming(entries::begin);
+            naming(entries.held()::begin);
         } catch (ErrnoException e) {
             if (preserved.isEachAtOnce()) {
                 throw new ErrnoException(

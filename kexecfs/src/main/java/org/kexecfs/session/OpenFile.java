@@ -8,18 +8,20 @@ import org.kexecfs.posix.Fd;
 
 /**
  * An entry that somebody has open. Its bytes, {@link #file}, are read under no lock of the session, and written under
- * none unless LUO may have the file meanwhile ({@link Session#write}).
+ * none unless LUO may have the file meanwhile ({@link Sizes}).
  *
  * <p>It has a descriptor of its own, so that it lives on when the entry is unlinked, or the session ends.
  */
 public final class OpenFile implements AutoCloseable {
     private final Session session;
+    private final Sizes sizes;
     private final Node opened;
     private final Fd file;
     private final boolean writable;
 
-    OpenFile(Session session, Node opened, Fd file, boolean writable) {
+    OpenFile(Session session, Sizes sizes, Node opened, Fd file, boolean writable) {
         this.session = session;
+        this.sizes = sizes;
         this.opened = opened;
         this.file = file;
         this.writable = writable;
@@ -45,12 +47,12 @@ public final class OpenFile implements AutoCloseable {
      * no kernel's LUO sees to that, and where LUO's must be asked to let them change.
      */
     public boolean isGuarded() {
-        return session.guardsSizes() || awaitsLuo();
+        return sizes.areGuarded() || awaitsLuo();
     }
 
     /** Whether its close must wait for {@link #sync}. */
     public boolean awaitsLuo() {
-        return writable && session.preservesEach();
+        return writable && sizes.awaitLuo();
     }
 
     /** What stat(2) shows; {@link Stat#links} is 0 once it has no name left. */
@@ -71,7 +73,7 @@ public final class OpenFile implements AutoCloseable {
      */
     public long write(long count, long offset, boolean append, LongSupplier write) {
         requireWritable();
-        return session.write(
+        return sizes.write(
                 token(),
                 () -> count > 0 && (append || offset + count > file.status().size()),
                 write);
@@ -80,14 +82,13 @@ public final class OpenFile implements AutoCloseable {
     /** ftruncate(2); errors as for {@link #write}, and LUO's of {@link #sync}. */
     public void truncate(long size) {
         requireWritable();
-        session.resize(token(), () -> size != file.status().size(), () -> file.truncate(size));
+        sizes.resize(token(), () -> size != file.status().size(), () -> file.truncate(size));
     }
 
     /** fallocate(2); errors as for {@link #truncate}. */
     public void allocate(int mode, long offset, long length) {
         requireWritable();
-        session.resize(
-                token(), () -> offset + length > file.status().size(), () -> file.fallocate(mode, offset, length));
+        sizes.resize(token(), () -> offset + length > file.status().size(), () -> file.fallocate(mode, offset, length));
     }
 
     private void requireWritable() {
@@ -102,7 +103,7 @@ public final class OpenFile implements AutoCloseable {
      * @throws ErrnoException LUO's errno, and it does not: ENOMEM, EBUSY, ENOSPC for the manifest
      */
     public void sync() {
-        session.sync(token());
+        sizes.sync(token());
     }
 
     @Override

@@ -117,7 +117,7 @@ public final class Opening {
         Entries entries = entries(Recovery.fresh(name, settings));
         Handover handover = handover(entries, Optional.empty());
         try {
-            entries.begin();
+            entries.held().begin();
             entries.keep();
             kept.progress(Progress.of(luo.kernel(), State.NORMAL));
             return session(entries, handover, State.NORMAL, "");
@@ -205,6 +205,6 @@ public final class Opening {
     }
 
     private Session session(Entries entries, Handover handover, State state, String error) {
-        return new Session(name, luo, preserved, entries, handover, host.shelf(), state, error);
+        return new Session(new Life(name, host.shelf(), state, error), luo, entries, handover);
     }
 }

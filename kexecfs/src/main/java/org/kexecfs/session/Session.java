@@ -1,19 +1,11 @@
 package org.kexecfs.session;
 
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SortedMap;
-import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.concurrent.locks.ReentrantLock;
-import java.util.concurrent.locks.ReentrantReadWriteLock;
-import java.util.function.BooleanSupplier;
-import java.util.function.LongSupplier;
 import java.util.function.Supplier;
-import jnr.constants.platform.linux.Errno;
 import org.kexecfs.keep.KeptLiveUpdate;
-import org.kexecfs.keep.Shelf;
 import org.kexecfs.luo.LiveUpdate;
 import org.kexecfs.manifest.Bytes;
 import org.kexecfs.manifest.Name;
@@ -43,58 +35,34 @@ import org.slf4j.LoggerFactory;
  *
  * <p>With {@link Settings.Preserve#AT_LINK} LUO has the manifest, and each file from its link or close on, in
  * {@link State#NORMAL} already: a kexec leads to {@link State#UPDATED} without prepare. Whoever changes the size of a file has
- * it taken back first ({@link #write}, {@link #resize}), and handed over again ({@link #sync}).
+ * it taken back first, and handed over again ({@link OpenFile#sync}).
  *
  * <p>Unhappy ends: a prepare that fails leaves the state normal and nothing held. What cannot be restored or
  * understood leads to {@link State#FAILED}: what could be restored is there to read, {@link #error} says what happened, and
  * finish goes on with what there is. {@link #close} at any time lets LUO drop what it holds.
  *
- * <p>Locks, in this order: {@code turn} is held from a transition's beginning to its end, and for the session's end, so that they come one
- * after the other; {@code lock} guards everything but the bytes of files, and is taken before those of
- * {@link LiveUpdate} and {@link org.kexecfs.keep.Keep}. systemd, which may keep our files and then must close what LUO is to let go of, may
- * be waiting for a request to a mount: so it is waited for under {@code turn}, which no such request needs but those that begin a
- * transition, and never under {@code lock} ({@link KeptLiveUpdate#settle}). Bytes move under no lock, but in a session that preserves at link: there they are written under the
- * shared half of it, so that LUO is not handed a file that grows meanwhile. Listeners are called outside it. Who asks for the
- * root's attributes, or the usage, waits for it a moment only ({@link LastKnown}).
+ * <p>The locks, and their order, are {@link Life}'s; what is under none is told in {@link Sizes}. Who asks for the root's attributes, or
+ * the usage, waits for a lock a moment only ({@link LastKnown}).
  */
 public final class Session implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(Session.class);
 
-    private final String name;
+    private final Life life;
     private final KeptLiveUpdate luo;
-    private final Preserved preserved;
     private final Entries entries;
+    private final Sizes sizes;
     private final Handover handover;
-    private final Shelf shelf;
-    private final ReentrantLock turn = new ReentrantLock();
-    private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
     private final LastKnown<Stat> root;
     private final LastKnown<Usage> usage;
-    private final List<Runnable> listeners = new CopyOnWriteArrayList<>();
-    private boolean closed;
 
-    private volatile State state;
-    private volatile String error;
-
-    Session(
-            String name,
-            KeptLiveUpdate luo,
-            Preserved preserved,
-            Entries entries,
-            Handover handover,
-            Shelf shelf,
-            State state,
-            String error) {
-        this.name = name;
-        this.shelf = shelf;
+    Session(Life life, KeptLiveUpdate luo, Entries entries, Handover handover) {
+        this.life = life;
         this.luo = luo;
-        this.preserved = preserved;
         this.entries = entries;
+        this.sizes = new Sizes(life, entries, luo);
         this.handover = handover;
-        this.state = state;
-        this.error = error;
-        this.root = new LastKnown<>(lock.readLock(), whileOpen(() -> entries.stat(EntryPath.ROOT)));
-        this.usage = new LastKnown<>(lock.readLock(), whileOpen(entries::usage));
+        this.root = life.lastKnown(() -> entries.stat(EntryPath.ROOT));
+        this.usage = life.lastKnown(entries::usage);
     }
 
     /**
@@ -119,22 +87,22 @@ public final class Session implements AutoCloseable {
 
     /** Its name. */
     public String name() {
-        return name;
+        return life.name();
     }
 
     /** Where it is in its life. */
     public State state() {
-        return state;
+        return life.state();
     }
 
     /** How many updates it has been through. */
     public long cycle() {
-        return reading(() -> entries.tree().cycle());
+        return life.reading(() -> entries.tree().cycle());
     }
 
     /** The last failure in words; empty if the last transition, or the restore, was good. */
     public String error() {
-        return error;
+        return life.error();
     }
 
     /** {@code /dev/liveupdate}, or {@code emulated DIR}. */
@@ -144,26 +112,26 @@ public final class Session implements AutoCloseable {
 
     /** Calls {@code listener} after each change of the state, on the thread that changed it. */
     public void onStateChange(Runnable listener) {
-        listeners.add(listener);
+        life.onStateChange(listener);
     }
 
     /** stat(2): ENOENT, ENOTDIR. */
     public Stat stat(EntryPath path) {
-        return path.isRoot() ? root.get() : reading(() -> entries.stat(path));
+        return path.isRoot() ? root.get() : life.reading(() -> entries.stat(path));
     }
 
     Stat stat(OpenFile open) {
-        return reading(() -> entries.stat(open));
+        return life.reading(() -> entries.stat(open));
     }
 
     /** What is in a directory, by name: ENOENT, ENOTDIR. */
     public Map<Name, Stat> list(EntryPath directory) {
-        return reading(() -> entries.list(directory));
+        return life.reading(() -> entries.list(directory));
     }
 
     /** Every name of every entry, a directory's own before those in it. */
     public List<Listed> files() {
-        return reading(() -> entries.files());
+        return life.reading(() -> entries.files());
     }
 
     /** What it holds, and its limits. */
@@ -184,7 +152,7 @@ public final class Session implements AutoCloseable {
      *     from the state
      */
     public OpenFile create(EntryPath path, int mode, int uid, int gid) {
-        return opened(changing(Operation.NAMESPACE, () -> entries.create(path, mode, uid, gid)), true);
+        return opened(life.changing(Operation.NAMESPACE, () -> entries.create(path, mode, uid, gid)), true);
     }
 
     /**
@@ -200,13 +168,13 @@ public final class Session implements AutoCloseable {
      */
     public void adopt(Fd file, EntryPath path, int mode, int uid, int gid) {
         Preservable.check(file);
-        changing(Operation.NAMESPACE, () -> linked(entries.adopt(file, path, mode, uid, gid), path));
+        life.changing(Operation.NAMESPACE, () -> linked(entries.adopt(file, path, mode, uid, gid), path));
     }
 
     /** LUO has what was linked, or there is no such name. */
     private Node linked(Node node, EntryPath path) {
         try {
-            hold(node.token());
+            sizes.hold(node.token());
             return node;
         } catch (RuntimeException e) {
             entries.unlink(path);
@@ -216,12 +184,12 @@ public final class Session implements AutoCloseable {
 
     /** link(2): a second name for a file. EPERM for a directory; and as {@link #create}. */
     public void link(EntryPath existing, EntryPath path) {
-        changing(Operation.NAMESPACE, () -> linked(entries.link(existing, path), path));
+        life.changing(Operation.NAMESPACE, () -> linked(entries.link(existing, path), path));
     }
 
     /** mkdir(2): errors as {@link #create}. */
     public void mkdir(EntryPath path, int mode, int uid, int gid) {
-        changing(Operation.NAMESPACE, () -> entries.mkdir(path, mode, uid, gid));
+        life.changing(Operation.NAMESPACE, () -> entries.mkdir(path, mode, uid, gid));
     }
 
     /**
@@ -232,7 +200,7 @@ public final class Session implements AutoCloseable {
      *     cannot be written
      */
     public OpenFile open(EntryPath path, boolean write) {
-        return opened(reading(() -> entries.open(path, write)), write);
+        return opened(life.reading(() -> entries.open(path, write)), write);
     }
 
     /** truncate(2): EISDIR, and as {@link OpenFile#truncate}. */
@@ -244,12 +212,12 @@ public final class Session implements AutoCloseable {
 
     /** unlink(2): EISDIR for a directory. Whoever has the file open keeps it. */
     public void unlink(EntryPath path) {
-        changing(Operation.UNLINK, () -> entries.unlink(path));
+        life.changing(Operation.UNLINK, () -> entries.unlink(path));
     }
 
     /** rmdir(2): ENOTDIR, ENOTEMPTY. */
     public void rmdir(EntryPath path) {
-        changing(Operation.UNLINK, () -> entries.rmdir(path));
+        life.changing(Operation.UNLINK, () -> entries.rmdir(path));
     }
 
     /**
@@ -260,7 +228,7 @@ public final class Session implements AutoCloseable {
      *     and as {@link #create}
      */
     public void rename(EntryPath from, EntryPath to, Rename how) {
-        changing(Operation.NAMESPACE, () -> entries.rename(from, to, how));
+        life.changing(Operation.NAMESPACE, () -> entries.rename(from, to, how));
     }
 
     /** rename(2): what has the new name is replaced. */
@@ -270,24 +238,24 @@ public final class Session implements AutoCloseable {
 
     /** chmod(2). */
     public void chmod(EntryPath path, int mode) {
-        changing(Operation.NAMESPACE, () -> entries.change(path, node -> node.withMode(mode & 07777)));
+        life.changing(Operation.NAMESPACE, () -> entries.change(path, node -> node.withMode(mode & 07777)));
     }
 
     /** chown(2); an empty owner or group stays. */
     public void chown(EntryPath path, Optional<Integer> uid, Optional<Integer> gid) {
-        changing(
+        life.changing(
                 Operation.NAMESPACE,
                 () -> entries.change(path, node -> node.withOwner(uid.orElse(node.uid()), gid.orElse(node.gid()))));
     }
 
     /** utimensat(2); a time that is null stays. */
     public void setTimes(EntryPath path, Time accessed, Time modified) {
-        changing(Operation.NAMESPACE, () -> entries.setTimes(path, accessed, modified));
+        life.changing(Operation.NAMESPACE, () -> entries.setTimes(path, accessed, modified));
     }
 
     /** The extended attributes of an entry, names and values, kexecfs's own with them: ENOENT, ENOTDIR. */
     public SortedMap<Bytes, Bytes> xattrs(EntryPath path) {
-        return reading(() -> entries.xattrs(path));
+        return life.reading(() -> entries.xattrs(path));
     }
 
     /**
@@ -298,125 +266,17 @@ public final class Session implements AutoCloseable {
      *     for what {@code user.kexecfs.requires} cannot be; ERANGE, E2BIG, ENOSPC for sizes; and from the state
      */
     public void setXattr(EntryPath path, Bytes attribute, Bytes value, int flags) {
-        changing(Operation.NAMESPACE, () -> entries.setXattr(path, attribute, value, flags));
+        life.changing(Operation.NAMESPACE, () -> entries.setXattr(path, attribute, value, flags));
     }
 
     /** removexattr(2): ENODATA if it is not there; and as {@link #setXattr}. */
     public void removeXattr(EntryPath path, Bytes attribute) {
-        changing(Operation.NAMESPACE, () -> entries.removeXattr(path, attribute));
-    }
-
-    /** Refuses, with the table's errno, what would change a size in this state. */
-    private void checkResize(BooleanSupplier resizes) {
-        if (isSizeFixed() && resizes.getAsBoolean()) {
-            StateTable.check(state, Operation.RESIZE);
-        }
-    }
-
-    private boolean isSizeFixed() {
-        return StateTable.answer(state, Operation.RESIZE) instanceof StateTable.Refused;
-    }
-
-    /** Whether sizes are fixed, and by us alone: LUO's device freezes those of what it holds itself. */
-    boolean guardsSizes() {
-        boolean frozenByLuo = state == State.PREPARED && !luo.emulated();
-        return isSizeFixed() && !frozenByLuo;
+        life.changing(Operation.NAMESPACE, () -> entries.removeXattr(path, attribute));
     }
 
     /** Whether LUO is handed each file at once. */
     public boolean preservesEach() {
-        return preserved.isEachAtOnce();
-    }
-
-    /**
-     * Writes to a file. If LUO may have it, that is under the lock: LUO must not be handed a file that is growing.
-     *
-     * @param grows whether {@code write} makes it longer
-     */
-    long write(long token, BooleanSupplier grows, LongSupplier write) {
-        if (!preserved.isEachAtOnce()) {
-            checkResize(grows);
-            return write.getAsLong();
-        }
-        while (true) {
-            lock.readLock().lock();
-            try {
-                checkResize(grows);
-                if (!entries.isHeld(token) || !grows.getAsBoolean()) {
-                    return write.getAsLong();
-                }
-            } finally {
-                lock.readLock().unlock();
-            }
-            locked(() -> {
-                checkResize(grows);
-                entries.loosen(token);
-            });
-            luo.settle();
-        }
-    }
-
-    /**
-     * Sets a file's size, or what of it is allocated. If LUO has it, it is taken back for that, and handed over again.
-     *
-     * @param resizes whether {@code change} makes it longer or shorter
-     */
-    void resize(long token, BooleanSupplier resizes, Runnable change) {
-        if (!preserved.isEachAtOnce()) {
-            checkResize(resizes);
-            change.run();
-            return;
-        }
-        while (!atomically(() -> resized(token, resizes, change))) {
-            luo.settle();
-        }
-    }
-
-    /** Not, if LUO had to be told first to let the file go. */
-    private boolean resized(long token, BooleanSupplier resizes, Runnable change) {
-        checkResize(resizes);
-        if (!isSizeFixed() && entries.isHeld(token)) {
-            entries.loosen(token);
-            return false;
-        }
-        try {
-            change.run();
-        } finally {
-            if (!isSizeFixed()) {
-                hold(token);
-            }
-        }
-        return true;
-    }
-
-    /** LUO has the file when this returns, if it is to have each at once. */
-    void sync(long token) {
-        if (preserved.isEachAtOnce() && !isSettled(token)) {
-            luo.settle();
-            locked(() -> {
-                if (!closed) {
-                    hold(token);
-                }
-            });
-        }
-    }
-
-    private boolean isSettled(long token) {
-        lock.readLock().lock();
-        try {
-            return closed || entries.isSettled(token);
-        } finally {
-            lock.readLock().unlock();
-        }
-    }
-
-    private void hold(long token) {
-        try {
-            entries.hold(token);
-        } catch (ErrnoException e) {
-            error = "entry " + entries.tree().pathOf(token) + " could not be handed to LUO: " + e.getMessage();
-            throw new ErrnoException(e, "entry " + entries.tree().pathOf(token));
-        }
+        return entries.held().isEachAtOnce();
     }
 
     // ---- transitions
@@ -451,37 +311,14 @@ public final class Session implements AutoCloseable {
     }
 
     private void transition(Operation operation, Finish unclaimed) {
-        turn.lock();
-        State before = state;
-        try {
-            attempt(operation, unclaimed);
-        } finally {
-            boolean changed = state != before;
-            turn.unlock();
-            if (changed) {
-                log.info("session {}: {}", name, state);
-                listeners.forEach(Runnable::run);
-            }
-        }
-    }
-
-    private void attempt(Operation operation, Finish unclaimed) {
-        try {
-            requireOpen();
-            StateTable.check(state, operation);
-            if (StateTable.answer(state, operation) instanceof StateTable.Go go) {
-                handover.settle();
-                work(go.work(), unclaimed);
-                locked(() -> {
-                    state = go.next();
-                    error = "";
-                    handover.follow(go.work());
-                });
-            }
-        } catch (ErrnoException e) {
-            error = operation.name().toLowerCase(Locale.ROOT) + ": " + e.getMessage();
-            throw e;
-        }
+        life.transition(operation, go -> {
+            handover.settle();
+            work(go.work(), unclaimed);
+            life.alone(() -> {
+                life.reach(go.next());
+                handover.follow(go.work());
+            });
+        });
     }
 
     /**
@@ -490,11 +327,11 @@ public final class Session implements AutoCloseable {
      */
     private void work(StateTable.Work work, Finish unclaimed) {
         try {
-            locked(() -> handover.work(work, unclaimed));
+            life.alone(() -> handover.work(work, unclaimed));
         } catch (ErrnoException e) {
             if (work == StateTable.Work.HAND_OVER) {
                 handover.settle();
-                locked(handover::reserve);
+                life.alone(handover::reserve);
             }
             throw e;
         }
@@ -510,12 +347,7 @@ public final class Session implements AutoCloseable {
      * @param what no transition: listeners must be called outside the lock
      */
     public <T> T atomically(Supplier<T> what) {
-        lock.writeLock().lock();
-        try {
-            return what.get();
-        } finally {
-            unlock();
-        }
+        return life.alone(what);
     }
 
     /**
@@ -527,12 +359,11 @@ public final class Session implements AutoCloseable {
      * @throws ErrnoException as {@link #finish} and {@link #prepare}: nothing is handed over then, and it goes on
      */
     public void leave() {
-        turn.lock();
-        try {
-            if (closed) {
+        life.inTurn(() -> {
+            if (life.hasEnded()) {
                 return;
             }
-            if (StateTable.answer(state, Operation.FINISH) instanceof StateTable.Go) {
+            if (StateTable.answer(life.state(), Operation.FINISH) instanceof StateTable.Go) {
                 finish(Finish.LEAVE);
             }
             try {
@@ -540,24 +371,19 @@ public final class Session implements AutoCloseable {
             } catch (ErrnoException e) {
                 prepareWhatCanBe(e);
             }
-            locked(() -> {
-                closed = true;
-                handover.leave();
-            });
-        } finally {
-            turn.unlock();
-        }
+            life.end(handover::leave);
+        });
     }
 
     /** What an all or nothing would lose wholly. */
     private void prepareWhatCanBe(ErrnoException refusal) {
-        locked(() -> {
+        life.alone(() -> {
             List<String> refused = handover.handOverWhatCanBe();
-            state = State.PREPARED;
+            life.prepared();
             if (refused.isEmpty()) {
-                log.error("session {}: {}; it is handed over as it is", name, refusal.getMessage());
+                log.error("session {}: {}; it is handed over as it is", name(), refusal.getMessage());
             }
-            refused.forEach(entry -> log.error("session {}: an entry is lost in the kexec: {}", name, entry));
+            refused.forEach(entry -> log.error("session {}: an entry is lost in the kexec: {}", name(), entry));
         });
     }
 
@@ -567,68 +393,10 @@ public final class Session implements AutoCloseable {
      */
     @Override
     public void close() {
-        turn.lock();
-        try {
-            locked(() -> {
-                if (!closed) {
-                    closed = true;
-                    handover.close();
-                }
-            });
-        } finally {
-            turn.unlock();
-        }
+        life.end(handover::close);
     }
-
-    // ---- how changes are made
 
     private OpenFile opened(Entries.Opened opened, boolean writable) {
-        return new OpenFile(this, opened.node(), opened.file(), writable);
-    }
-
-    private <T> T reading(Supplier<T> what) {
-        lock.readLock().lock();
-        try {
-            requireOpen();
-            return what.get();
-        } finally {
-            lock.readLock().unlock();
-        }
-    }
-
-    private <T> T changing(Operation operation, Supplier<T> what) {
-        return atomically(() -> {
-            requireOpen();
-            StateTable.check(state, operation);
-            return what.get();
-        });
-    }
-
-    private void locked(Runnable what) {
-        atomically(() -> {
-            what.run();
-            return null;
-        });
-    }
-
-    private <T> Supplier<T> whileOpen(Supplier<T> what) {
-        return () -> {
-            requireOpen();
-            return what.get();
-        };
-    }
-
-    /** Of the exclusive half. Whoever keeps our files is waited for now, if need be, and not before: it may ask for them. */
-    private void unlock() {
-        lock.writeLock().unlock();
-        if (!lock.isWriteLockedByCurrentThread()) {
-            shelf.catchUp();
-        }
-    }
-
-    private void requireOpen() {
-        if (closed) {
-            throw new ErrnoException(Errno.EIO, "session " + name + " has ended");
-        }
+        return new OpenFile(this, sizes, opened.node(), opened.file(), writable);
     }
 }
