@@ -11,16 +11,12 @@ import static org.kexecfs.session.Machine.put;
 import static org.kexecfs.session.Machine.read;
 import static org.kexecfs.session.Machine.status;
 
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Stream;
 import jnr.constants.platform.linux.Errno;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.kexecfs.luo.LiveUpdateSession;
 import org.kexecfs.manifest.Bytes;
 import org.kexecfs.manifest.Change;
@@ -33,22 +29,9 @@ import org.kexecfs.posix.Time;
 import org.kexecfs.session.Settings.Preserve;
 
 /** Each file is LUO's as soon as it is linked or closed, with no prepare. */
-class AtLinkTest {
-    @TempDir
-    private Path temporary;
-
-    private Machine machine;
-    private Session session;
-
-    @BeforeEach
-    void openOne() {
-        machine = new Machine(temporary).preserving(Preserve.AT_LINK);
-        session = machine.open();
-    }
-
-    @AfterEach
-    void close() {
-        machine.close();
+class AtLinkTest extends OneSession {
+    AtLinkTest() {
+        super(Preserve.AT_LINK);
     }
 
     @Test

@@ -11,16 +11,13 @@ import static org.kexecfs.session.Machine.read;
 import static org.kexecfs.session.Machine.status;
 import static org.kexecfs.session.Machine.write;
 
-import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import jnr.constants.platform.linux.Errno;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -30,25 +27,12 @@ import org.kexecfs.manifest.Manifest;
 import org.kexecfs.posix.Fd;
 
 /** After a kexec that went wrong: what could be restored is there to read, the reason is told, and finish goes on. */
-class FailedTest {
-    @TempDir
-    private Path temporary;
-
-    private Machine machine;
-    private Session session;
-
+class FailedTest extends OneSession {
     @BeforeEach
-    void openOne() {
-        machine = new Machine(temporary);
-        session = machine.open();
+    void putTwo() {
         put(session, "a", "content of a");
         mkdir(session, "d");
         put(session, "d/b", "content of b");
-    }
-
-    @AfterEach
-    void close() {
-        machine.close();
     }
 
     private static byte[] bytes(Fd file) {

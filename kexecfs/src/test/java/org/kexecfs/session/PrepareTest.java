@@ -10,13 +10,9 @@ import static org.kexecfs.session.Machine.put;
 import static org.kexecfs.session.Machine.read;
 import static org.kexecfs.session.Machine.status;
 
-import java.nio.file.Path;
 import java.util.Set;
 import jnr.constants.platform.linux.Errno;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -24,24 +20,7 @@ import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
 
 /** From normal to prepared, and back. */
-class PrepareTest {
-    @TempDir
-    private Path temporary;
-
-    private Machine machine;
-    private Session session;
-
-    @BeforeEach
-    void openOne() {
-        machine = new Machine(temporary);
-        session = machine.open();
-    }
-
-    @AfterEach
-    void close() {
-        machine.close();
-    }
-
+class PrepareTest extends OneSession {
     @Test
     void prepareHandsOverTheManifestAndEveryFile() {
         put(session, "a", "1");

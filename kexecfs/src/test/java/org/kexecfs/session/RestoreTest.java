@@ -15,43 +15,22 @@ import static org.kexecfs.session.Machine.status;
 import static org.kexecfs.session.Machine.touch;
 import static org.kexecfs.session.Machine.write;
 
-import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import jnr.constants.platform.linux.Errno;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.kexecfs.luo.LiveUpdateSession;
 import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.Time;
 
 /** A session in the next kernel, and how its update is finished. */
-class RestoreTest {
+class RestoreTest extends OneSession {
     private static final Time NOON = new Time(1_700_000_000, 123_456_789);
     private static final Time BEFORE_1970 = new Time(-1, 999_999_999);
     private static final int F_SEAL_SHRINK = 2;
-
-    @TempDir
-    private Path temporary;
-
-    private Machine machine;
-    private Session session;
-
-    @BeforeEach
-    void openOne() {
-        machine = new Machine(temporary);
-        session = machine.open();
-    }
-
-    @AfterEach
-    void close() {
-        machine.close();
-    }
 
     private static Map<String, Stat> stats(Session session) {
         Map<String, Stat> all = new LinkedHashMap<>();
