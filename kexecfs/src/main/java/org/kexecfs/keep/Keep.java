@@ -36,7 +36,8 @@ public interface Keep extends AutoCloseable {
      * The keep of this process: systemd's fd store, if we are a unit that has one, else a process of our own.
      *
      * @param directory where a process keeper has its socket; made if need be, and ours alone. One daemon uses it at a time
-     * @throws ErrnoException EBUSY if another daemon has this keeper; EPERM if it is not ours; EIO if it cannot be started
+     * @throws ErrnoException EBUSY if another daemon has this keeper; EPERM if it is not ours; EIO if it cannot be started;
+     *     EMFILE if it holds more than this process may open: it holds it still
      */
     static Keep open(Path directory) {
         Optional<Keep> systemd = SystemdKeep.ofUnit(System.getenv());

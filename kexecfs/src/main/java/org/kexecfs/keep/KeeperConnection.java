@@ -2,9 +2,11 @@ package org.kexecfs.keep;
 
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import jnr.constants.platform.linux.Errno;
@@ -36,7 +38,11 @@ final class KeeperConnection implements AutoCloseable {
     private final Fd stop = Fd.event();
     private final Messages sent = new Messages(Said.LONGEST);
     private final Messages received = new Messages(Said.LONGEST);
+    private final Set<String> names = new LinkedHashSet<>();
+
+    /** Of those: all, unless this process may not open so many. */
     private final Map<String, Fd> held = new LinkedHashMap<>();
+
     private long most;
 
     /** What the keeper said to a RETRIEVE. */
@@ -59,15 +65,24 @@ final class KeeperConnection implements AutoCloseable {
      *     if nobody is let in; EBUSY if it serves another; EPERM if it refuses us, or is not ours; EIO if it does not answer
      */
     static KeeperConnection open(Path directory) {
-        Fd socket = Sockets.connectWithoutWaiting(Keeper.socket(directory).toString());
-        KeeperConnection connection = new KeeperConnection(socket, Sockets.peer(socket));
+        KeeperConnection connection = connected(Keeper.socket(directory));
         try {
             connection.checkKeeper(directory);
             connection.hello();
             return connection;
         } catch (RuntimeException e) {
-            connection.held.values().forEach(Fd::close);
+            connection.closeHeld();
             connection.close();
+            throw e;
+        }
+    }
+
+    private static KeeperConnection connected(Path path) {
+        Fd socket = Sockets.connectWithoutWaiting(path.toString());
+        try {
+            return new KeeperConnection(socket, Sockets.peer(socket));
+        } catch (RuntimeException e) {
+            socket.close();
             throw e;
         }
     }
@@ -107,7 +122,9 @@ final class KeeperConnection implements AutoCloseable {
                 most = Long.parseLong(numbers[1]);
                 for (long left = Long.parseLong(numbers[0]); left > 0; left--) {
                     Messages.Message file = answer();
-                    file.files().forEach(fd -> held.put(said(file).about(), fd));
+                    String name = said(file).about();
+                    names.add(name);
+                    file.files().forEach(fd -> held.put(name, fd));
                 }
             }
             default -> throw protocol();
@@ -139,9 +156,27 @@ final class KeeperConnection implements AutoCloseable {
         return new ErrnoException(Errno.EIO, "the keeper says what no keeper says");
     }
 
-    /** What the keeper had when it was asked: the caller's to close. */
+    /** The names of what the keeper had when it was asked. */
+    Set<String> names() {
+        return names;
+    }
+
+    /**
+     * What the keeper had when it was asked: the caller's to close.
+     *
+     * @throws ErrnoException EMFILE if it is more than this process may open: none is the caller's then
+     */
     Map<String, Fd> held() {
+        if (held.size() < names.size()) {
+            throw tooMany();
+        }
         return held;
+    }
+
+    /** For who knows what they are by their names. */
+    void closeHeld() {
+        held.values().forEach(Fd::close);
+        held.clear();
     }
 
     /** How many files it can hold. */
@@ -229,7 +264,8 @@ final class KeeperConnection implements AutoCloseable {
      * Has the keeper retrieve a session of LUO, and hold it.
      *
      * @return the session's descriptor, the caller's to close; also if the keeper has it by that name already
-     * @throws ErrnoException LUO's errno; EPIPE, ECONNRESET if the keeper has ended
+     * @throws ErrnoException LUO's errno; EPIPE, ECONNRESET if the keeper has ended; EMFILE if this process may not open it: the
+     *     keeper has it then
      */
     Fd retrieve(String name, String luo, String session) {
         retrieved = Optional.empty();
@@ -241,7 +277,15 @@ final class KeeperConnection implements AutoCloseable {
             String[] words = said.about().split(" ", 2);
             throw new ErrnoException(Errno.valueOf(words[0]), words[1]);
         }
-        return answer.files().getFirst();
+        return answer.files().stream().findFirst().orElseThrow(KeeperConnection::tooMany);
+    }
+
+    /** The kernel gives a message without its descriptor to who may open no more. */
+    private static ErrnoException tooMany() {
+        return new ErrnoException(
+                Errno.EMFILE,
+                "the keeper holds more files than this process may open; raise its limit (ulimit -Hn, LimitNOFILE=), then"
+                        + " start it again");
     }
 
     /**

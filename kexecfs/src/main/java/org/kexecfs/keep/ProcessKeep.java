@@ -63,8 +63,14 @@ final class ProcessKeep implements Keep {
         this.command = command;
         makeDirectory();
         keeper = connect();
-        found.putAll(keeper.held());
-        parked.putAll(keeper.held());
+        try {
+            found.putAll(keeper.held());
+        } catch (ErrnoException e) {
+            keeper.closeHeld();
+            keeper.close();
+            throw e;
+        }
+        parked.putAll(found);
         keeper.listen(this::replace);
     }
 
@@ -280,8 +286,8 @@ final class ProcessKeep implements Keep {
 
     private void fill(KeeperConnection next) {
         next.restartBy(restart);
-        next.held().values().forEach(Fd::close);
-        next.held().keySet().stream()
+        next.closeHeld();
+        next.names().stream()
                 .filter(name -> !parked.containsKey(name) && !name.equals(retrieving))
                 .forEach(next::release);
         parked.forEach(next::park);

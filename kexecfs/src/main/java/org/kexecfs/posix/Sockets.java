@@ -172,7 +172,11 @@ public final class Sockets {
         check(() -> C.setsockopt(connection.number(), SOL_SOCKET, SO_SNDBUF, value, 4), () -> "setsockopt(SO_SNDBUF)");
     }
 
-    /** Who connected. */
+    /**
+     * Who is at the other end.
+     *
+     * @throws ErrnoException EMFILE, ENFILE, ENOMEM
+     */
     public static Peer peer(Fd connection) {
         Pointer credentials = option(connection, SO_PEERCRED, 12, "SO_PEERCRED");
         int pid = credentials.getInt(0);
@@ -210,7 +214,7 @@ public final class Sockets {
                     Fd.own(option(connection, SO_PEERPIDFD, 4, "SO_PEERPIDFD").getInt(0)), pid));
         } catch (ErrnoException e) {
             // ENOPROTOOPT: Linux before 6.5.
-            return e.is(Errno.ENOPROTOOPT) ? open(pid) : Optional.empty();
+            return e.is(Errno.ENOPROTOOPT) ? open(pid) : gone(e);
         }
     }
 
@@ -218,8 +222,16 @@ public final class Sockets {
         try {
             return Optional.of(Pidfd.open(pid));
         } catch (ErrnoException e) {
-            return Optional.empty();
+            return gone(e);
         }
+    }
+
+    /** A process that cannot be held is not there any more, unless it is we who can hold nothing. */
+    private static Optional<Pidfd> gone(ErrnoException e) {
+        if (e.is(Errno.EMFILE, Errno.ENFILE, Errno.ENOMEM)) {
+            throw e;
+        }
+        return Optional.empty();
     }
 
     private static Pointer option(Fd connection, int option, int size, String name) {

@@ -13,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -28,6 +29,7 @@ import org.kexecfs.luo.LiveUpdateSession;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.ProcessId;
+import org.kexecfs.posix.ResourceLimits.OpenFiles;
 import org.kexecfs.posix.Shadow;
 
 /** What a keeper process does for its daemon, through kills of either. */
@@ -370,6 +372,37 @@ class ProcessKeepTest {
                 next.release("c");
             }
             running.join();
+        }
+    }
+
+    @Test
+    void whoMayNotOpenAllThatIsHeldIsToldSo_andItIsHeldStill() throws IOException {
+        Set<String> names = new HashSet<>();
+        Fd file = file("bytes");
+        try (Keep keep = open()) {
+            for (int i = 0; i < 100; i++) {
+                names.add("file" + i);
+                keep.park("file" + i, file);
+            }
+        }
+        OpenFiles before = OpenFiles.current();
+        new OpenFiles(descriptors() + 50, before.hard()).set();
+        try {
+            ErrnoException refused = assertThrows(ErrnoException.class, this::open);
+            assertEquals(Errno.EMFILE, refused.errno(), refused.getMessage());
+        } finally {
+            before.set();
+        }
+        try (Keep next = open()) {
+            assertEquals(names, next.found().keySet());
+            next.found().values().forEach(Fd::close);
+        }
+    }
+
+    /** One more than the greatest number. */
+    private static int descriptors() throws IOException {
+        try (Stream<Path> all = Files.list(Path.of("/proc/self/fd"))) {
+            return all.mapToInt(path -> Integer.parseInt(path.getFileName().toString())).max().orElseThrow() + 1;
         }
     }
 
