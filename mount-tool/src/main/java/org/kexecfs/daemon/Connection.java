@@ -118,7 +118,7 @@ final class Connection implements AutoCloseable {
         Pointer buffer = Fd.allocate(Request.LONGEST);
         long deadline = System.nanoTime() + PATIENCE.toNanos();
         while (true) {
-            await(Poll.POLLIN, deadline);
+            await(Poll.POLLIN, deadline, "the client says nothing");
             byte[] part = new byte[(int) socket.read(buffer, Request.LONGEST)];
             if (part.length == 0) {
                 return request.toByteArray();
@@ -131,16 +131,33 @@ final class Connection implements AutoCloseable {
         }
     }
 
-    private void await(int event, long deadline) {
+    private void await(int event, long deadline, String otherwise) {
         long left = Math.max(0, Duration.ofNanos(deadline - System.nanoTime()).toMillis());
         if (Poll.await(List.of(new Poll.Wanted(socket, event)), (int) left).isEmpty()) {
-            throw new ErrnoException(Errno.ETIMEDOUT, "the client says nothing");
+            throw new ErrnoException(Errno.ETIMEDOUT, otherwise);
         }
     }
 
-    private synchronized void send(Answer answer) {
+    /**
+     * Sends an answer, after those before it.
+     *
+     * @throws ErrnoException EPIPE, ECONNRESET if the client is gone; ETIMEDOUT if it does not read
+     */
+    synchronized void send(Answer answer) {
         byte[] line = Fd.utf8(answer.line());
-        new Messages(line.length).send(socket, line, Optional.empty());
+        Messages messages = new Messages(line.length);
+        long deadline = System.nanoTime() + PATIENCE.toNanos();
+        while (true) {
+            try {
+                messages.send(socket, line, Optional.empty());
+                return;
+            } catch (ErrnoException e) {
+                if (!e.is(Errno.EAGAIN)) {
+                    throw e;
+                }
+                await(Poll.POLLOUT, deadline, "the client does not read what it is told");
+            }
+        }
     }
 
     @Override

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.kexecfs.keep.Keep;
@@ -61,19 +62,20 @@ public final class Daemon implements AutoCloseable {
     private final Keep keep;
     private final ServedMounts mounts;
     private final AtomicInteger connections = new AtomicInteger();
-    private final ExecutorService threads =
-            Executors.newCachedThreadPool(task -> new Thread(null, task, "kexecfsd-client", STACK_SIZE));
+    private final ExecutorService threads;
     private volatile boolean stopping;
 
     /** Guarded by this. */
     private boolean closed;
 
-    private Daemon(Address address, DaemonLock lock, Fd listener, Keep keep, ServiceManager manager) {
+    private Daemon(
+            Address address, DaemonLock lock, Fd listener, Keep keep, ServiceManager manager, ThreadFactory threads) {
         this.address = address;
         this.lock = lock;
         this.listener = listener;
         this.keep = keep;
         this.manager = manager;
+        this.threads = Executors.newCachedThreadPool(threads);
         this.mounts = new ServedMounts(keep, new OwnMounts(address.mounts()), this::tellStatus);
     }
 
@@ -84,10 +86,19 @@ public final class Daemon implements AutoCloseable {
      *     socket's path has more than 107 bytes; and as {@link Keep#open}
      */
     public static Daemon start(Address address) {
-        return start(address, System.getenv("NOTIFY_SOCKET"));
+        return start(
+                address,
+                System.getenv("NOTIFY_SOCKET"),
+                task -> new Thread(null, task, "kexecfsd-client", STACK_SIZE));
     }
 
-    static Daemon start(Address address, String notifySocket) {
+    /**
+     * {@link #start(Address)}, in another environment.
+     *
+     * @param notifySocket NOTIFY_SOCKET; null if it is not set
+     * @param threads makes those that serve clients
+     */
+    static Daemon start(Address address, String notifySocket, ThreadFactory threads) {
         RuntimeDirectory.make(address.directory());
         DaemonLock lock = DaemonLock.take(address.lock(), PATIENCE, () -> isServed(address));
         ServiceManager manager = new ServiceManager(notifySocket);
@@ -95,7 +106,7 @@ public final class Daemon implements AutoCloseable {
             remove(address);
             Fd listener = Sockets.listenStream(address.socket().toString(), BACKLOG);
             try {
-                return new Daemon(address, lock, listener, Keep.open(address.directory()), manager);
+                return new Daemon(address, lock, listener, Keep.open(address.directory()), manager, threads);
             } catch (RuntimeException e) {
                 listener.close();
                 throw e;
@@ -163,13 +174,19 @@ public final class Daemon implements AutoCloseable {
 
     private void serve(Fd connection) {
         connections.incrementAndGet();
-        threads.execute(() -> {
-            try (Connection client = new Connection(connection)) {
-                client.serve(mounts);
-            } finally {
-                connections.decrementAndGet();
-            }
-        });
+        try {
+            threads.execute(() -> {
+                try (Connection client = new Connection(connection)) {
+                    client.serve(mounts);
+                } finally {
+                    connections.decrementAndGet();
+                }
+            });
+        } catch (OutOfMemoryError e) {
+            connections.decrementAndGet();
+            connection.close();
+            log.error("a client gets no answer, for no further thread can be started; raise TasksMax= or pids.max", e);
+        }
     }
 
     /** Lets {@link #run} return. From any thread, any number of times, and nothing once this is closed. */

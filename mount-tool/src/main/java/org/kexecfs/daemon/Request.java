@@ -121,7 +121,9 @@ public sealed interface Request {
         }
         if (verb.equals("write-all") && fields.size() == 3) {
             return new WriteAll(
-                    fields.get(0), fields.get(1), Set.of(fields.get(2).split(",")));
+                    fields.get(0),
+                    fields.get(1),
+                    Set.copyOf(List.of(fields.get(2).split(","))));
         }
         throw malformed();
     }

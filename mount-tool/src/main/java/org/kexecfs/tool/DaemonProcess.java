@@ -11,6 +11,8 @@ import org.kexecfs.daemon.Daemon;
 import org.kexecfs.fuse.KexecFsMount;
 import org.kexecfs.log.Provider;
 import org.kexecfs.posix.ErrnoException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * This process, as kexecfsd.
@@ -20,7 +22,12 @@ import org.kexecfs.posix.ErrnoException;
  * @param ready who waits for it
  */
 record DaemonProcess(Duration idle, boolean unattended, ReadyFd ready) {
+    private static final Logger log = LoggerFactory.getLogger(DaemonProcess.class);
+
     static final int IDLE_SECONDS = 30;
+
+    /** The exit code after a fault. */
+    private static final int FAILED = 1;
 
     private static final List<String> UNATTENDED = List.of("daemon", "--unattended");
     private static final List<String> AWAITED = List.of("daemon", "--unattended", "--ready-fd");
@@ -67,9 +74,22 @@ record DaemonProcess(Duration idle, boolean unattended, ReadyFd ready) {
                 daemon.restartBy(Kexecfsd.starter().again());
             }
             ready.serving();
-            daemon.run(idle);
+            serve(daemon);
         } finally {
             ended.countDown();
+        }
+    }
+
+    /**
+     * A fault of ours costs nobody a session: this process ends as if it were killed, and the next goes on with what was kept, as it
+     * does then.
+     */
+    private void serve(Daemon daemon) {
+        try {
+            daemon.run(idle);
+        } catch (RuntimeException | Error e) {
+            log.error("kexecfsd failed in a way it should not, and ends; its sessions are kept. Please report this", e);
+            Runtime.getRuntime().halt(FAILED);
         }
     }
 

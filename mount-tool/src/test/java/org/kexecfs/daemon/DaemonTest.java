@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -47,11 +48,12 @@ class DaemonTest {
     private Address address;
     private Daemon daemon;
     private Thread running;
+    private volatile boolean noThreads;
 
     @BeforeEach
     void start() {
         address = new Address(work.resolve("run"));
-        daemon = Daemon.start(address);
+        daemon = Daemon.start(address, null, this::thread);
         running = new Thread(() -> daemon.run(Duration.ZERO));
         running.start();
     }
@@ -62,6 +64,14 @@ class DaemonTest {
         running.join();
         daemon.close();
         assertEquals(List.of(), mounts(), "the daemon left mounts");
+    }
+
+    /** As where no process or thread more is allowed. */
+    private Thread thread(Runnable task) {
+        if (noThreads) {
+            throw new OutOfMemoryError("unable to create native thread");
+        }
+        return new Thread(task);
     }
 
     private List<MountedSession> mounts() {
@@ -160,6 +170,22 @@ class DaemonTest {
         assertTrue(
                 told.get("bad").failure().message().contains("absent"),
                 told.get("bad").said());
+    }
+
+    @Test
+    void aStateThatIsNamedTwiceIsTakenOnce() {
+        byte[] request = "1\0write-all\0kexecfs.prepare\0001\0normal,normal\0".getBytes(StandardCharsets.UTF_8);
+        assertEquals(new Request.WriteAll("kexecfs.prepare", "1", Set.of("normal")), Request.parse(request));
+    }
+
+    @Test
+    void aClientForWhomNoThreadCanBeStartedGetsNoAnswer_andTheNextDoes() {
+        noThreads = true;
+        try (Client client = Client.connect(address).orElseThrow()) {
+            assertEquals(Optional.empty(), client.ask(new Request.Heal()));
+        }
+        noThreads = false;
+        assertEquals(new Answer.Done(), mount("one"));
     }
 
     @Test

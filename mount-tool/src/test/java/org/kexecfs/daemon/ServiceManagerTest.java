@@ -52,7 +52,7 @@ class ServiceManagerTest {
     @Test
     void aDaemonSaysWhenItIsReady_howItIs_andThatItStops() {
         String socket = listen();
-        try (Daemon daemon = Daemon.start(new Address(work.resolve("run")), socket)) {
+        try (Daemon daemon = Daemon.start(new Address(work.resolve("run")), socket, Thread::new)) {
             daemon.run(Duration.ofMillis(1));
         }
 
