@@ -19,6 +19,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import jnr.constants.platform.linux.Errno;
 import org.junit.jupiter.api.AfterEach;
@@ -386,7 +388,7 @@ class ProcessKeepTest {
             }
         }
         OpenFiles before = OpenFiles.current();
-        new OpenFiles(descriptors() + 50, before.hard()).set();
+        new OpenFiles(withRoomFor(50), before.hard()).set();
         try {
             ErrnoException refused = assertThrows(ErrnoException.class, this::open);
             assertEquals(Errno.EMFILE, refused.errno(), refused.getMessage());
@@ -399,11 +401,19 @@ class ProcessKeepTest {
         }
     }
 
-    /** One more than the greatest number. */
-    private static int descriptors() throws IOException {
+    /** The limit with which this process can open so many more: a new descriptor has the lowest number that is free. */
+    private static int withRoomFor(int more) throws IOException {
+        Set<Integer> open;
         try (Stream<Path> all = Files.list(Path.of("/proc/self/fd"))) {
-            return all.mapToInt(path -> Integer.parseInt(path.getFileName().toString())).max().orElseThrow() + 1;
+            open = all.map(path -> Integer.valueOf(path.getFileName().toString()))
+                    .collect(Collectors.toSet());
         }
+        return IntStream.iterate(0, number -> number + 1)
+                        .filter(number -> !open.contains(number))
+                        .limit(more)
+                        .max()
+                        .orElseThrow()
+                + 1;
     }
 
     @Test

@@ -87,9 +87,7 @@ public final class Daemon implements AutoCloseable {
      */
     public static Daemon start(Address address) {
         return start(
-                address,
-                System.getenv("NOTIFY_SOCKET"),
-                task -> new Thread(null, task, "kexecfsd-client", STACK_SIZE));
+                address, System.getenv("NOTIFY_SOCKET"), task -> new Thread(null, task, "kexecfsd-client", STACK_SIZE));
     }
 
     /**
