@@ -6,6 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -89,6 +93,22 @@ class DaemonIT {
         image.sh("kexecfs mount -o emulate=luo one one");
 
         assertNotEquals(first, daemon());
+    }
+
+    @Test
+    void whoMeetsADaemonThatIsAboutToEnd_startsTheNext() throws Exception {
+        Files.createDirectory(image.runtime());
+        Path socket = image.runtime().resolve("kexecfsd.sock");
+        try (ServerSocketChannel ending = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            ending.bind(UnixDomainSocketAddress.of(socket));
+            Process mount = image.start("kexecfs mount -o emulate=luo one one");
+            SocketChannel client = ending.accept();
+            Files.delete(socket);
+            client.close();
+
+            assertEquals(Exit.OK, mount.waitFor());
+        }
+        assertEquals(1, mounts());
     }
 
     @Test

@@ -37,11 +37,16 @@ final class Image {
 
     /** Runs a shell command to its end. Servers that it leaves in the background have closed its output. */
     Result run(String command) throws IOException, InterruptedException {
-        Process process = builder("timeout", "120", "sh", "-c", command)
-                .redirectErrorStream(true)
-                .start();
+        Process process = start(command);
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         return new Result(process.waitFor(), output);
+    }
+
+    /** Starts a shell command. */
+    Process start(String command) throws IOException {
+        return builder("timeout", "120", "sh", "-c", command)
+                .redirectErrorStream(true)
+                .start();
     }
 
     /** Starts the daemon as a service manager does. What it has to say is added to {@code log}. */
