@@ -3,6 +3,7 @@ package org.kexecfs.mount;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import jnr.constants.platform.linux.Errno;
 import org.kexecfs.mount.MountTable.MountedSession;
 import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
@@ -31,7 +32,7 @@ public final class MountPoint implements Place, AutoCloseable {
      * Opens it. A mount of ours that is there already, whose server died and which so is in everybody's way, will be replaced.
      *
      * @param directory any path of it; a symbolic link is followed now, and never again
-     * @throws ErrnoException ENOENT, ENOTDIR, EACCES
+     * @throws ErrnoException ENOENT, ENOTDIR, EACCES; EBUSY if the runtime directory is there or below
      */
     public static MountPoint open(Path directory) {
         try {
@@ -43,6 +44,12 @@ public final class MountPoint implements Place, AutoCloseable {
 
     private static MountPoint open(Fd directory) {
         try {
+            if (RuntimeDirectory.isWithin(directory.path())) {
+                throw new ErrnoException(
+                        Errno.EBUSY,
+                        "a mount there would hide kexecfs's own directory, " + RuntimeDirectory.path()
+                                + "; mount on another one, or on one below");
+            }
             return new MountPoint(directory, isDead(directory));
         } catch (RuntimeException e) {
             directory.close();

@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
-import jnr.constants.platform.linux.Errno;
 import org.kexecfs.posix.ErrnoException;
 
 /** Where this host's kexecfs keeps what must not outlive a boot: locks, and by default the emulation. */
@@ -31,7 +30,7 @@ public final class RuntimeDirectory {
     /**
      * A directory that is there and is its owner's alone; made if need be.
      *
-     * @throws ErrnoException EACCES if it cannot be made
+     * @throws ErrnoException EACCES, EROFS, ENOSPC if it cannot be made
      */
     public static Path make(Path directory) {
         if (Files.isDirectory(directory)) {
@@ -41,7 +40,16 @@ public final class RuntimeDirectory {
             return Files.createDirectories(
                     directory, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
         } catch (IOException e) {
-            throw new ErrnoException(Errno.EACCES, directory + " cannot be made: " + e.getMessage());
+            throw ErrnoException.of(e, directory + " cannot be made");
+        }
+    }
+
+    /** Whether a mount on a directory would hide it: nobody would find its daemon any more. */
+    static boolean isWithin(Path directory) {
+        try {
+            return path().toRealPath().startsWith(directory);
+        } catch (IOException e) {
+            return path().startsWith(directory);
         }
     }
 }

@@ -1,5 +1,9 @@
 package org.kexecfs.posix;
 
+import java.io.IOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
+import java.nio.file.NoSuchFileException;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.Map;
@@ -51,6 +55,26 @@ public final class ErrnoException extends RuntimeException {
      */
     static ErrnoException of(int number, String call) {
         return new ErrnoException(errno(number), call);
+    }
+
+    /**
+     * A failure of Java's own file operations, which name the errno in words only.
+     *
+     * @param failure EIO, if it has no such words
+     * @param message as for {@link #ErrnoException(Errno, String)}
+     */
+    public static ErrnoException of(IOException failure, String message) {
+        Errno errno = switch (failure) {
+            case AccessDeniedException denied -> Errno.EACCES;
+            case NoSuchFileException none -> Errno.ENOENT;
+            case FileSystemException told ->
+                BY_NUMBER.values().stream()
+                        .filter(e -> e.toString().equals(told.getReason()))
+                        .findFirst()
+                        .orElse(Errno.EIO);
+            default -> Errno.EIO;
+        };
+        return new ErrnoException(errno, message);
     }
 
     /**

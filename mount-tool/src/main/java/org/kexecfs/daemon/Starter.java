@@ -72,7 +72,7 @@ public record Starter(Address address, Path program) {
             lock.lock();
             return Client.connect(address).orElseGet(this::startLocked);
         } catch (IOException e) {
-            throw new ErrnoException(Errno.EACCES, address.startLock() + ": " + e.getMessage());
+            throw ErrnoException.of(e, address.startLock() + " cannot be opened; kexecfsd serves root only");
         }
     }
 

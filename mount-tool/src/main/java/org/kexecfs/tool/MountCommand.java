@@ -7,6 +7,7 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import jnr.constants.platform.linux.Errno;
 import org.kexecfs.daemon.Answer;
 import org.kexecfs.daemon.Request;
 import org.kexecfs.fuse.KexecFsMount;
@@ -107,7 +108,15 @@ final class MountCommand implements Callable<Integer> {
             return Optional.empty();
         }
         String asked = options;
-        return Optional.of(() -> ask(words.getFirst(), Path.of(words.getLast()), asked));
+        return Optional.of(() -> ask(words.getFirst(), directory(words.getLast()), asked));
+    }
+
+    /** As the kernel has it; Java takes an empty path for the working directory. */
+    private static Path directory(String word) {
+        if (word.isEmpty()) {
+            throw new ErrnoException(Errno.ENOENT, "DIR is empty");
+        }
+        return Path.of(word);
     }
 
     private static boolean isPlain(String word) {
@@ -129,7 +138,7 @@ final class MountCommand implements Callable<Integer> {
         if (directoryOrCommand.size() > 1) {
             throw new ToolException(Exit.USAGE, "one argument too many: " + directoryOrCommand.get(1));
         }
-        mount(Path.of(directoryOrCommand.getFirst()));
+        mount(directory(directoryOrCommand.getFirst()));
         return Exit.OK;
     }
 

@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -201,6 +202,30 @@ class FaultsIT {
         Image.Result result = image.run("kexecfs mount -o emulate=luo web web");
         assertNotEquals(0, result.exit());
         assertTrue(result.output().contains("No space left on device"), result.output());
+    }
+
+    @Test
+    void whereTheRuntimeDirectoryIsReadOnly_thatIsTold() throws Exception {
+        image.sh("mount -t tmpfs -o ro,mode=700 small run");
+
+        for (String command : List.of("kexecfs mount -o emulate=luo web web", "kexecfs heal")) {
+            Image.Result result = image.run(command);
+            assertEquals(Exit.FAILED, result.exit(), result.output());
+            assertTrue(result.output().contains(work.resolve("run") + "/"), result.output());
+            assertTrue(result.output().contains("EROFS (Read-only file system)"), result.output());
+        }
+    }
+
+    @Test
+    void aMountThatWouldHideTheRuntimeDirectory_andOneOnNoDirectory_areRefused() throws Exception {
+        mount();
+        for (String directory : List.of("run", ".", "/")) {
+            Image.Result result = image.run("kexecfs mount -o emulate=luo third " + directory);
+            assertEquals(Exit.BUSY, result.exit(), result.output());
+            assertTrue(result.output().contains("would hide kexecfs's own directory"), result.output());
+        }
+        assertTrue(image.run("kexecfs mount -o emulate=luo third ''").output().contains("ENOENT"));
+        image.sh("mkdir run/third && kexecfs mount -o emulate=luo third run/third && kexecfs umount third");
     }
 
     @Test
