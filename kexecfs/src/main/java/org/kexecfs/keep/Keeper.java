@@ -237,6 +237,8 @@ public final class Keeper implements AutoCloseable {
             });
         } catch (ErrnoException e) {
             restarts.failed(System.nanoTime());
+        } catch (OutOfMemoryError e) {
+            // No thread can be started: its end will not be told, should it never come. What we hold matters more.
         }
     }
 
@@ -255,7 +257,7 @@ public final class Keeper implements AutoCloseable {
                             .orElse(Said.of(Said.Word.BUSY, "another daemon is served")),
                     Optional.empty());
         } catch (ErrnoException e) {
-            // It has gone already.
+            // It has gone already, or we have no room for it: it comes again.
         }
         connection.close();
     }

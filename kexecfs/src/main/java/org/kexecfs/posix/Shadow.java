@@ -5,6 +5,7 @@ import static org.kexecfs.posix.Syscall.check;
 
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import jnr.constants.platform.linux.Errno;
 import jnr.ffi.Pointer;
 
 /**
@@ -24,6 +25,7 @@ public final class Shadow {
 
     private static final int CLONE_FILES = 0x400;
     private static final int CLONE_PARENT_SETTID = 0x100000;
+    private static final int SIGKILL = 9;
     private static final int SIGCHLD = 17;
     private static final int STACK = 16 * 1024;
     private static final int ALIGNMENT = 16;
@@ -41,7 +43,7 @@ public final class Shadow {
      *
      * @param pids where its number is noted
      * @param index of that: set by the kernel before the process runs, and before anything can end us
-     * @throws ErrnoException EAGAIN, ENOMEM
+     * @throws ErrnoException EAGAIN, ENOMEM, EMFILE: there is none
      */
     public static Shadow start(SharedInts pids, int index) {
         Pointer everySignal = Fd.allocate(SIZE_OF_SIGSET);
@@ -53,19 +55,30 @@ public final class Shadow {
         // All before it is ready: what the kernel cannot write it leaves out.
         pids.set(index, 0);
         int pid = named(() -> check(() -> C.clone(wait, top, flags, everySignal, pids.at(index)), () -> "clone"));
-        return new Shadow(Pidfd.open(pid));
+        try {
+            return new Shadow(Pidfd.open(pid));
+        } catch (ErrnoException e) {
+            // Nobody would ever end it, and what we close it would have open.
+            check(() -> C.kill(pid, SIGKILL), () -> "kill(" + pid + ")");
+            reap(pid);
+            throw e;
+        }
     }
 
     /** A process is called what the thread was that made it. */
     private static int named(java.util.function.IntSupplier clone) {
         CompletableFuture<Integer> pid = new CompletableFuture<>();
-        Thread.ofPlatform().name(NAME).start(() -> {
-            try {
-                pid.complete(clone.getAsInt());
-            } catch (ErrnoException e) {
-                pid.completeExceptionally(e);
-            }
-        });
+        try {
+            Thread.ofPlatform().name(NAME).start(() -> {
+                try {
+                    pid.complete(clone.getAsInt());
+                } catch (ErrnoException e) {
+                    pid.completeExceptionally(e);
+                }
+            });
+        } catch (OutOfMemoryError e) {
+            throw new ErrnoException(Errno.EAGAIN, "no thread can be started, to start a shadow: " + e.getMessage());
+        }
         try {
             return pid.join();
         } catch (CompletionException e) {
@@ -81,8 +94,12 @@ public final class Shadow {
     /** Ends it, if it has not ended, and returns when it has: what is closed after that is closed. */
     public void end() {
         process.kill();
-        Pointer status = Fd.allocate(4);
-        check(() -> C.waitpid(process.pid(), status, 0), () -> "waitpid(" + process.pid() + ")");
+        reap(process.pid());
         process.close();
+    }
+
+    private static void reap(int pid) {
+        Pointer status = Fd.allocate(4);
+        check(() -> C.waitpid(pid, status, 0), () -> "waitpid(" + pid + ")");
     }
 }
