@@ -44,7 +44,9 @@ stage_1() {
     check "nobody can clean the fd store under it" fails "not inactive" systemctl clean --what=fdstore kexecfsd.service
     check "what is in use is not uninstalled" fails "has sessions" /opt/mount-tool/install --remove
     restarts_lose_nothing
+    while_systemd_is_slow
     check "the journal has what kexecfsd says, as information" wait_for 10 journal_has 6 "session web mounted"
+    check "and nothing graver" no_complaint
 
     ends_with_its_mount_unit
 
@@ -76,7 +78,7 @@ stage_2() {
     check "kexecfsd has nothing to complain of" no_complaint
 
     # One stays as it came, one is prepared, and one is changed.
-    check "a session is finished" write_control /run/ram finish 1
+    check "a session is finished while systemd reads its units anew, for long" in_a_slow_reload write_control /run/ram finish 1
     check "and prepared" write_control /run/ram prepare 1
     check "another is finished" write_control /run/hand finish 1
     echo "this is hand, still" >/run/hand/data
@@ -233,7 +235,8 @@ journal_has() { # PRIORITY WORDS
     journalctl -b -q -u kexecfsd.service -o json | grep "\"PRIORITY\":\"$1\"" | grep -q "\"MESSAGE\":\"[^\"]*$2"
 }
 # Of kexecfsd's own, and not systemd's of it: that it was killed.
-no_complaint() { equal "" "$(journalctl -b -q -u kexecfsd.service _COMM=java -p warning -o cat)"; }
+kexecfsd_says() { journalctl -b -q -u kexecfsd.service _COMM=java -p "$1" -o cat; } # LEAST-PRIORITY
+no_complaint() { kexecfsd_says info | grep -q session && equal "" "$(kexecfsd_says warning)"; }
 
 # Files with their number in them, each with a second name, and acknowledged once it has been written, closed and linked, and read
 # by that name.
@@ -336,6 +339,56 @@ restarts_lose_nothing() {
     check "the mount unit has been there all the time" equal active "$(systemctl is-active run-web.mount)"
     check "and so has the service" equal "$server" "$(main_pid web.service)"
 }
+
+# systemd does nothing else while it waits for a generator, which at the end looks at the mounts, as those of systemd's own do.
+slow_generator() { # SECONDS
+    mkdir -p /run/systemd/system-generators
+    cat >/run/systemd/system-generators/slow <<END
+#!/bin/sh
+sleep $1
+stat /run/*/kexecfs.state /run/*/data
+stat -f /run/web
+END
+    chmod +x /run/systemd/system-generators/slow
+}
+slow_generator_runs() { grep -qs system-generators/slow /proc/[0-9]*/cmdline; }
+
+# What succeeds while it waits must have waited for it, or needs nothing of it.
+in_a_slow_reload() { # COMMAND ARGUMENT...
+    slow_generator 10
+    systemctl daemon-reload &
+    reload=$!
+    wait_for 20 slow_generator_runs || return 1
+    "$@"
+    slow_status=$?
+    wait $reload || { echo "the reload failed"; return 1; }
+    rm /run/systemd/system-generators/slow
+    return $slow_status
+}
+
+while_systemd_is_slow() {
+    mkdir -p /run/one /run/two
+    check "one more session is mounted" kexecfs mount one /run/one
+    check "and another" kexecfs mount two /run/two
+    echo "this is two" >/run/two/data
+    check "one is prepared" write_control /run/one prepare 1
+    check "while systemd reads its units anew, for long, one is cancelled, and another unmounted and mounted" \
+        timed "slow reload" in_a_slow_reload cancelled_and_mounted_anew
+    check "what was cancelled has its name" has_session one
+    check "and is normal" state_is /run/one normal
+    check "what was mounted anew has its name" has_session two
+    check "and is empty" fails "No such file" cat /run/two/data
+    umount /run/one /run/two
+    check "one has ended" wait_for 10 no_session one
+    check "and so has the other" wait_for 10 no_session two
+}
+cancelled_and_mounted_anew() {
+    write_control /run/one cancel 1 &
+    cancelled=$!
+    umount /run/two && kexecfs mount two /run/two || return 1
+    wait $cancelled
+}
+has_session() { luo_sessions | grep -qx "$1"; }
 
 # Each service counts in its own file, which it opens by its own path.
 all_write_on() {
