@@ -40,13 +40,14 @@ public final class KexecFsMount implements AutoCloseable {
      * @param directory the mount point
      * @param options what {@code -o} says; {@code private} is for a {@link PrivateMount}, and EINVAL here
      * @return when it is mounted
-     * @throws ErrnoException EBUSY if the session is mounted already, or the device stayed busy; EINVAL for
+     * @throws ErrnoException EBUSY if the session is mounted already, the device stayed busy, or the emulation is below the directory; EINVAL for
      *     the name; ENOENT, ENOTDIR for the mount point; ENOENT, EACCES for the device, /dev/fuse or libfuse; EPERM without
      *     CAP_SYS_ADMIN; EEXIST if LUO has a session of that name that is somebody else's
      */
     public static KexecFsMount mount(String name, Path directory, MountOptions options) {
         requireDirectory(options);
         try (MountPoint point = MountPoint.open(directory)) {
+            requireBackendSeen(point, options);
             return new KexecFsMount(point.directory(), ServedMount.start(name, point, options));
         }
     }
@@ -65,6 +66,7 @@ public final class KexecFsMount implements AutoCloseable {
         requireDirectory(options);
         Shelf shelf = new Shelf(keep, asked.shelf());
         try (MountPoint point = MountPoint.open(asked.directory())) {
+            requireBackendSeen(point, options);
             return new KexecFsMount(
                     point.directory(), ServedMount.start(asked.session(), point, options, asked, shelf));
         }
@@ -74,6 +76,19 @@ public final class KexecFsMount implements AutoCloseable {
         if (options.nowhere()) {
             throw new ErrnoException(Errno.EINVAL, "mount option private: such a mount is on no directory");
         }
+    }
+
+    /** We would ask ourselves for it, and wait, once the session ends. */
+    private static void requireBackendSeen(MountPoint point, MountOptions options) {
+        options.emulate()
+                .filter(emulation -> emulation.startsWith(point.directory()))
+                .ifPresent(emulation -> {
+                    throw new ErrnoException(
+                            Errno.EBUSY,
+                            "mount point " + point.directory()
+                                    + ": a mount there would hide the emulation's directory, " + emulation
+                                    + "; mount on another one, or have the emulation elsewhere");
+                });
     }
 
     /** Where it is mounted. */

@@ -224,6 +224,9 @@ class FaultsIT {
             assertEquals(Exit.BUSY, result.exit(), result.output());
             assertTrue(result.output().contains("would hide kexecfs's own directory"), result.output());
         }
+        Image.Result emulation = image.run("mkdir third && kexecfs mount -o emulate=third/luo third third");
+        assertEquals(Exit.BUSY, emulation.exit(), emulation.output());
+        assertTrue(emulation.output().contains("would hide the emulation's directory"), emulation.output());
         assertTrue(image.run("kexecfs mount -o emulate=luo third ''").output().contains("ENOENT"));
         image.sh("mkdir run/third && kexecfs mount -o emulate=luo third run/third && kexecfs umount third");
     }
