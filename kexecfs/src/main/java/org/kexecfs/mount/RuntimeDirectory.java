@@ -30,7 +30,7 @@ public final class RuntimeDirectory {
     /**
      * A directory that is there and is its owner's alone; made if need be.
      *
-     * @throws ErrnoException EACCES, EROFS, ENOSPC if it cannot be made
+     * @throws ErrnoException EACCES, ENOTDIR, EROFS, ENOSPC if it cannot be made
      */
     public static Path make(Path directory) {
         if (Files.isDirectory(directory)) {

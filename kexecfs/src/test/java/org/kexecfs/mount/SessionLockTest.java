@@ -168,12 +168,12 @@ class SessionLockTest {
     }
 
     @Test
-    void aDirectoryThatCannotBeMadeIsNoAccess() throws IOException {
+    void aRuntimeDirectoryThatCannotBeMadeSaysWhy() throws IOException {
         Path file = Files.createFile(temporary.resolve("file"));
 
         ErrnoException e = assertThrows(ErrnoException.class, () -> RuntimeDirectory.make(file.resolve("below")));
 
-        assertEquals(Errno.EACCES, e.errno());
+        assertEquals(Errno.ENOTDIR, e.errno());
         assertTrue(e.getMessage().contains(file.toString()), e.getMessage());
     }
 }
