@@ -94,7 +94,7 @@ stage_2() {
     # shellcheck disable=SC2046 # one each
     kill -KILL "$(daemon_pid)" "$(keeper_pid)" $(shadow_pid)
     check "if all three are killed at once LUO has nothing" wait_for 20 no_sessions
-    check "a new kexecfsd starts" start_daemon
+    check "a new kexecfsd starts, and says so" fails "session busy is lost" start_daemon
     check "the mounts are dead, and say so" fails 'not connected' ls $dir
     check "they can be mounted anew" ask-daemon mount busy $dir
     check "and are empty" equal "" "$(user_files $dir)"
@@ -139,7 +139,7 @@ kill_both_and_restart() {
 }
 
 attach() { # STEP [luo]
-    : >/run/kill-at
+    : >/run/kill-at >/run/kill-at.attached
     kill-at "$(daemon_pid)" "$@" >/run/kill-at 2>/run/kill-at.attached &
     killer=$!
     wait_for 20 grep -q attached /run/kill-at.attached
