@@ -88,7 +88,8 @@ attach() { # STEP [PID [held COUNT]]
     attach_pid=${2-$(daemon_pid)}
     [ $# -lt 2 ] || shift
     shift
-    : >/run/kill-at >/run/kill-at.attached
+    : >/run/kill-at
+    : >/run/kill-at.attached
     kill-at "$attach_pid" "$attach_step" "$@" >/run/kill-at 2>/run/kill-at.attached &
     killer=$!
     wait_for 20 grep -q attached /run/kill-at.attached

@@ -139,7 +139,8 @@ kill_both_and_restart() {
 }
 
 attach() { # STEP [luo]
-    : >/run/kill-at >/run/kill-at.attached
+    : >/run/kill-at
+    : >/run/kill-at.attached
     kill-at "$(daemon_pid)" "$@" >/run/kill-at 2>/run/kill-at.attached &
     killer=$!
     wait_for 20 grep -q attached /run/kill-at.attached
