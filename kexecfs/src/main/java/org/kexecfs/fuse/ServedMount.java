@@ -82,6 +82,7 @@ final class ServedMount implements AutoCloseable {
     private final Shelf shelf;
     private final Place place;
     private final FuseMount mount;
+    private final Optional<Anchor> anchor;
     private final CompletableFuture<Void> ended;
 
     private ServedMount(
@@ -92,6 +93,7 @@ final class ServedMount implements AutoCloseable {
             Shelf shelf,
             Place place,
             FuseMount mount,
+            Optional<Anchor> anchor,
             FuseChannel channel) {
         this.resources = resources;
         this.ending = ending;
@@ -100,6 +102,7 @@ final class ServedMount implements AutoCloseable {
         this.shelf = shelf;
         this.place = place;
         this.mount = mount;
+        this.anchor = anchor;
         this.ended = channel.ended().thenRun(this::end);
     }
 
@@ -143,7 +146,15 @@ final class ServedMount implements AutoCloseable {
                     log.warn("session {}: {} is no LUO; what it keeps survives an emulated kexec only", name, luo);
                 }
                 return new ServedMount(
-                        resources, ending, session, serving.filesystem(), shelf, place, mount, serving.channel());
+                        resources,
+                        ending,
+                        session,
+                        serving.filesystem(),
+                        shelf,
+                        place,
+                        mount,
+                        anchor,
+                        serving.channel());
             } catch (RuntimeException e) {
                 place.detach(mount);
                 throw e;
@@ -248,6 +259,8 @@ final class ServedMount implements AutoCloseable {
         try {
             session.leave();
             ending.close();
+            // It may be mounted still, and LUO has no mounts.
+            anchor.ifPresent(Anchor::close);
             log.info("session {} is prepared, and left to {} for the next kernel", session.name(), shelf.keep());
         } catch (ErrnoException e) {
             log.error("session {} does not come through the kexec: {}", session.name(), e.getMessage());
