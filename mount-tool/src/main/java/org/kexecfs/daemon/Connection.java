@@ -24,13 +24,24 @@ final class Connection implements AutoCloseable {
     /** How long a client may take to say what it wants, and to read what it is told. */
     private static final Duration PATIENCE = Duration.ofSeconds(10);
 
+    private static final String DEAF = "the client does not read what it is told";
+
     private final Fd socket;
+    private final Duration patience;
+
+    /** Whether it has not read what it was told: it is told nothing more, and waited for no more. Guarded by this. */
+    private boolean deaf;
 
     /**
      * @param socket just accepted; closed with this
      */
     Connection(Fd socket) {
+        this(socket, PATIENCE);
+    }
+
+    Connection(Fd socket, Duration patience) {
         this.socket = socket;
+        this.patience = patience;
     }
 
     /** Does what the client asks for, and answers. */
@@ -116,7 +127,7 @@ final class Connection implements AutoCloseable {
     private byte[] receive() {
         ByteArrayOutputStream request = new ByteArrayOutputStream();
         Pointer buffer = Fd.allocate(Request.LONGEST);
-        long deadline = System.nanoTime() + PATIENCE.toNanos();
+        long deadline = System.nanoTime() + patience.toNanos();
         while (true) {
             await(Poll.POLLIN, deadline, "the client says nothing");
             byte[] part = new byte[(int) socket.read(buffer, Request.LONGEST)];
@@ -138,15 +149,28 @@ final class Connection implements AutoCloseable {
         }
     }
 
+    /** Those that work on many sessions tell each of it, one after the other: they wait for a client that is stopped once, and not for each. */
+    private void awaitRoom(long deadline) {
+        try {
+            await(Poll.POLLOUT, deadline, DEAF);
+        } catch (ErrnoException e) {
+            deaf = e.is(Errno.ETIMEDOUT);
+            throw e;
+        }
+    }
+
     /**
      * Sends an answer, after those before it.
      *
      * @throws ErrnoException EPIPE, ECONNRESET if the client is gone; ETIMEDOUT if it does not read
      */
     synchronized void send(Answer answer) {
+        if (deaf) {
+            throw new ErrnoException(Errno.ETIMEDOUT, DEAF);
+        }
         byte[] line = Fd.utf8(answer.line());
         Messages messages = new Messages(line.length);
-        long deadline = System.nanoTime() + PATIENCE.toNanos();
+        long deadline = System.nanoTime() + patience.toNanos();
         while (true) {
             try {
                 messages.send(socket, line, Optional.empty());
@@ -155,7 +179,7 @@ final class Connection implements AutoCloseable {
                 if (!e.is(Errno.EAGAIN)) {
                     throw e;
                 }
-                await(Poll.POLLOUT, deadline, "the client does not read what it is told");
+                awaitRoom(deadline);
             }
         }
     }

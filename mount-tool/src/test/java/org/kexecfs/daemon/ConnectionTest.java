@@ -2,20 +2,26 @@ package org.kexecfs.daemon;
 
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
+import jnr.constants.platform.linux.Errno;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.kexecfs.posix.ErrnoException;
 import org.kexecfs.posix.Fd;
 import org.kexecfs.posix.Sockets;
 
@@ -50,6 +56,29 @@ class ConnectionTest {
                 assertEquals(new Answer.Came(i, Answer.Came.How.DONE, "prepared"), Answer.parse(answers.readLine()));
             }
             all.get();
+        }
+    }
+
+    @Test
+    void whoDoesNotRead_isWaitedForOnce_andToldNothingMore() throws Exception {
+        String path = work.resolve("socket").toString();
+        try (Fd listener = Sockets.listenStream(path, 1);
+                SocketChannel client = SocketChannel.open(UnixDomainSocketAddress.of(path));
+                Fd accepted = Sockets.accept(listener).orElseThrow()) {
+            Sockets.limitUnread(accepted, 1);
+            Connection connection = new Connection(accepted, Duration.ofMillis(100));
+            Answer answer = new Answer.Came(1, Answer.Came.How.DONE, "prepared");
+            ErrnoException first = assertThrows(ErrnoException.class, () -> {
+                for (int i = 0; i < MANY; i++) {
+                    connection.send(answer);
+                }
+            });
+            assertTrue(first.is(Errno.ETIMEDOUT), first.getMessage());
+
+            // Now there would be room.
+            client.read(ByteBuffer.allocate(1 << 20));
+            ErrnoException next = assertThrows(ErrnoException.class, () -> connection.send(answer));
+            assertTrue(next.is(Errno.ETIMEDOUT), next.getMessage());
         }
     }
 
